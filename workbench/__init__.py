@@ -1,0 +1,43 @@
+"""The GenAI workbench: experiments, prompts, retrieval and ratings over one gateway.
+
+This is a light front hall: each name loads its room when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.client import AsyncGateway as AsyncGateway
+    from workbench.client import Gateway as Gateway
+    from workbench.prompts import load as prompt
+    from workbench.errors import WorkbenchError as WorkbenchError
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "Gateway": ("workbench.client", "Gateway"),
+    "AsyncGateway": ("workbench.client", "AsyncGateway"),
+    "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+    "prompt": ("workbench.prompts", "load"),
+}
+_ROOMS = ("errors", "evidence", "experiments", "feedback", "prompts", "rag", "statistics", "tracking", "widgets")
+
+__all__ = ["AsyncGateway", "Gateway", "WorkbenchError", "__version__", "prompt", *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        module, attribute = _NAMES[name]
+        value = getattr(import_module(module), attribute)
+    elif name in _ROOMS:
+        value = import_module(f"workbench.{name}")
+    else:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

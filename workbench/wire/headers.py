@@ -1,0 +1,10 @@
+"""Names of the HTTP headers that are ours."""
+
+REQUEST_ID = "x-request-id"
+UPSTREAM_REQUEST_ID = "x-workbench-upstream-request-id"
+MODEL = "x-workbench-model"
+DEPLOYMENT = "x-workbench-deployment"
+CACHE = "x-workbench-cache"
+COST_USD = "x-workbench-cost-usd"
+TAGS = "x-workbench-tags"
+PRIORITY = "x-workbench-priority"

@@ -1,0 +1,63 @@
+"""The mounted key: a JSON file, mode 0600, replaced whole, that SDKs of ours re-read when it changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class MountedKey:
+    """What a key file holds."""
+
+    key: str
+    """The gateway key, `wbx-...` or `wbp-...`."""
+    expires_at: str | None
+    """UTC time in ISO 8601, or None if the key has no end."""
+    gateway_url: str
+    """Root URL of the gateway, without `/v1`."""
+
+    def __repr__(self) -> str:
+        return f"MountedKey(key='{self.key[:7]}...', expires_at={self.expires_at!r}, gateway_url={self.gateway_url!r})"
+
+
+def read_key_file(path: Path) -> MountedKey:
+    """Read a key file; raises InvalidInput where it is missing or not of this shape."""
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        return MountedKey(str(fields["key"]), fields.get("expires_at"), str(fields["gateway_url"]))
+    except OSError as error:
+        raise InvalidInput(
+            f"The key file {path} can't be read: {error.strerror}.", hint="Restart the kernel to have a key mounted."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"The key file {path} is not a JSON object with key, expires_at and gateway_url.",
+            hint="Restart the kernel to have a key mounted.",
+        ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all of it or nothing, replacing what stood there."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_key_file(path: Path, mounted: MountedKey) -> None:
+    """Write a key file atomically, mode 0600."""
+    write_private(path, json.dumps(asdict(mounted)))
