@@ -1,0 +1,58 @@
+"""Quantiles of the normal and the Student t distribution, without scipy."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from workbench.errors import InvalidInput
+
+
+def normal_quantile(probability: float) -> float:
+    """Return the value below which a standard normal variable lies with this probability."""
+    return NormalDist().inv_cdf(probability)
+
+
+def student_t_quantile(probability: float, degrees: int) -> float:
+    """Return the value below which a Student t variable lies with this probability; `degrees` is an integer >= 1.
+
+    The distribution function is the finite sum for integer degrees (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4),
+    inverted by bisection.
+    """
+    if degrees < 1:
+        raise InvalidInput(f"Student's t needs at least 1 degree of freedom, not {degrees}.")
+    if probability == 0.5:
+        return 0.0
+    tail = max(probability, 1 - probability)
+    low, high = 0.0, 1.0
+    while _central(high, degrees) < 2 * tail - 1:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if _central(middle, degrees) < 2 * tail - 1:
+            low = middle
+        else:
+            high = middle
+    return high if probability > 0.5 else -high
+
+
+def two_sided(confidence: float) -> float:
+    """Return the probability whose quantile bounds a two-sided interval; raises InvalidInput outside (0, 1)."""
+    if not 0 < confidence < 1:
+        raise InvalidInput(f"A confidence lies between 0 and 1, not {confidence!r}.", hint="0.95 is usual.")
+    return (1 + confidence) / 2
+
+
+def _central(t: float, degrees: int) -> float:
+    """Return P(|T| < t)."""
+    theta = math.atan(t / math.sqrt(degrees))
+    sine, cosine = math.sin(theta), math.cos(theta)
+    odd = degrees % 2
+    term = cosine if odd else 1.0
+    total = term if degrees > 1 else 0.0
+    for k in range(2 + odd, degrees - 1, 2):
+        term *= cosine * cosine * (k - 1) / k
+        total += term
+    return 2 / math.pi * (theta + sine * total) if odd else sine * total
