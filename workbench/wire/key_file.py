@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.errors import InvalidInput
+from workbench.errors import GatewayUnreachable, InvalidInput, WorkbenchError
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,14 @@ class MountedKey:
 
 
 def read_key_file(path: Path) -> MountedKey:
-    """Read a key file; raises InvalidInput where it is missing or not of this shape."""
+    """Read a key file; raises InvalidInput where it is missing or not of this shape.
+
+    Raises GatewayUnreachable where the file tells why there is no key (`write_key_problem`).
+    """
     try:
         fields = json.loads(path.read_text("utf-8"))
+        if "problem" in fields:
+            raise GatewayUnreachable(str(fields["problem"]), hint=fields.get("hint"), code=fields.get("code"))
         return MountedKey(str(fields["key"]), fields.get("expires_at"), str(fields["gateway_url"]))
     except OSError as error:
         raise InvalidInput(
@@ -61,3 +66,8 @@ def write_private(path: Path, text: str) -> None:
 def write_key_file(path: Path, mounted: MountedKey) -> None:
     """Write a key file atomically, mode 0600."""
     write_private(path, json.dumps(asdict(mounted)))
+
+
+def write_key_problem(path: Path, error: WorkbenchError) -> None:
+    """Write why there is no key to the place where it would stand, so that whoever reads it is told."""
+    write_private(path, json.dumps({"problem": error.message, "hint": error.hint, "code": error.error_code}))
