@@ -1,0 +1,231 @@
+"""Find or start the one embedded gateway of a home, hold a lease on it, and start the next one should it die.
+
+The gateway is a process of its own and nobody's child: it lives as long as anybody holds a lease. What it tells of
+itself is `gateway.json` below the home: `{"pid", "url"}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from filelock import FileLock, Timeout
+
+from workbench.errors import Unavailable, WorkbenchError
+from workbench.services.leases import Lease
+from workbench.services.ports import answers, free_port
+from workbench.services.processes import Log, python_module, spawn_detached
+from workbench.settings import load_settings
+
+RECORD = "gateway.json"
+OWNER_TOKEN = "owner.token"  # noqa: S105 - the name of a file
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GatewayAddress:
+    """Where the embedded gateway is, and the local owner's right to it."""
+
+    url: str
+    """Root URL, without `/v1`."""
+    pid: int
+    """Its process id."""
+    owner_token: str = field(repr=False)
+    """Bearer token of the local owner; issues keys."""
+
+
+def running_gateway(home: Path) -> GatewayAddress | None:
+    """Return the embedded gateway that runs for a home and answers, or None; nothing is started."""
+    record = _recorded(home)
+    if record is None or not _is_gateway(record[0]) or not answers(f"{record[1]}/healthz"):
+        return None
+    try:
+        token = (home / OWNER_TOKEN).read_text("utf-8").strip()
+    except OSError:
+        return None
+    return GatewayAddress(url=record[1], pid=record[0], owner_token=token)
+
+
+class EmbeddedGateway:
+    """Use the embedded gateway of a home: `attach` finds or starts it, `close` gives it up.
+
+    While attached, a thread starts it again on the same port when it dies, and calls
+    `on_change` with the new address (from that thread).
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        config: Path | None = None,
+        *,
+        restart: bool = True,
+        start_timeout: float = 30.0,
+        on_change: Callable[[GatewayAddress], None] | None = None,
+    ) -> None:
+        self._home = home
+        self._config = config
+        self._restart = restart
+        self._start_timeout = start_timeout
+        self._on_change = on_change
+        self._lease: Lease | None = None
+        self._address: GatewayAddress | None = None
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self.last_error: WorkbenchError | None = None
+        """Why the last restart failed; None when the gateway is well."""
+
+    @property
+    def address(self) -> GatewayAddress | None:
+        """Where the gateway was last seen."""
+        return self._address
+
+    @property
+    def lease_id(self) -> str:
+        """The lease to issue keys with: they are revoked when this process ends."""
+        if self._lease is None:
+            raise Unavailable("No lease is held.", hint="Call attach() first.")
+        return self._lease.id
+
+    def attach(self, *, port: int | None = None) -> GatewayAddress:
+        """Hold a lease and return the gateway's address, started if there is none.
+
+        `port` is where it is started; default: `[gateway] port`, or any free one if that is taken. Raises
+        SettingsError where the configuration is wrong, and Unavailable with the tail of the gateway's log where it
+        does not start.
+        """
+        if self._lease is None:
+            # The lease comes first, so that a gateway that is there does not end meanwhile.
+            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._closing.clear()
+            self._lease = Lease(self._home)
+        try:
+            self._address = self._find_or_start(port)
+        except BaseException:
+            self.close()
+            raise
+        if self._restart and self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="embedded-gateway-watch", daemon=True)
+            self._watcher.start()
+        return self._address
+
+    def close(self) -> None:
+        """Give the lease up; the gateway ends when it was the last one. Twice is fine."""
+        self._closing.set()
+        if self._watcher is not None and self._watcher is not threading.current_thread():
+            self._watcher.join()
+        self._watcher = None
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
+    def __enter__(self) -> EmbeddedGateway:
+        self.attach()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- one starter at a time ---------------------------------------------------------------------------------------
+
+    def _find_or_start(self, port: int | None) -> GatewayAddress:
+        deadline = time.monotonic() + self._start_timeout
+        with _starting(self._home, self._start_timeout):
+            while (found := running_gateway(self._home)) is None:
+                record = _recorded(self._home)
+                if record is None or not _is_gateway(record[0]):
+                    break
+                # It starts, or it is ending and holds its port until it is gone.
+                if time.monotonic() > deadline or self._closing.wait(0.1):
+                    raise Unavailable(
+                        f"The gateway of {self._home} (pid {record[0]}) does not answer at {record[1]}.",
+                        hint=f"kill -9 {record[0]}",
+                    )
+            if found is not None:
+                return found
+            wanted = load_settings(self._config).gateway.port if port is None else port
+            return self._start(free_port(wanted), deadline)
+
+    def _start(self, port: int, deadline: float) -> GatewayAddress:
+        log = Log(self._home, "gateway")
+        command = [*python_module("workbench.gateway", "--embedded", "--port", str(port))]
+        if self._config is not None:
+            command += ["--config", str(self._config)]
+        self._child = spawn_detached(command, home=self._home, log=log)
+        while (found := running_gateway(self._home)) is None:
+            if (code := self._child.poll()) is not None:
+                raise log.explain(f"The gateway ended with exit code {code} before it was ready:")
+            if time.monotonic() > deadline or self._closing.is_set():
+                self._child.terminate()
+                raise log.explain(f"The gateway was not ready after {self._start_timeout:.0f} s:")
+            time.sleep(0.05)
+        return found
+
+    # -- the watch ---------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        pause = 0.5
+        while not self._closing.wait(pause):
+            assert self._address is not None
+            if self._child is not None:
+                self._child.poll()  # buries it, if it was ours and died
+            if _is_gateway(self._address.pid):
+                pause = 0.5
+                continue
+            _log.warning("The gateway (pid %s) died; starting it again.", self._address.pid)
+            try:
+                found = self._find_or_start(urlsplit(self._address.url).port)
+            except WorkbenchError as error:
+                self.last_error = error
+                pause = min(pause * 2, 30.0)
+                _log.error("%s", error)
+                continue
+            self.last_error = None
+            self._address = found
+            if self._on_change is not None:
+                try:
+                    self._on_change(found)
+                except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
+                    _log.exception("A listener to the gateway's address failed.")
+
+
+def _recorded(home: Path) -> tuple[int, str] | None:
+    try:
+        record = json.loads((home / RECORD).read_text("utf-8"))
+        return int(record["pid"]), str(record["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_gateway(pid: int) -> bool:
+    """Return whether this process lives and is a gateway: its number may have been given to another one."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "workbench.gateway" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+@contextlib.contextmanager
+def _starting(home: Path, timeout: float) -> Iterator[None]:
+    lock = FileLock(home / "gateway.start.lock", timeout=timeout + 5)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Unavailable(
+            f"Another process has been starting the gateway of {home} for more than {timeout:.0f} s.",
+            hint=f"See {home / 'logs' / 'gateway.log'}.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
