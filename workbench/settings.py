@@ -216,11 +216,13 @@ def config_path(named: Path | None = None, environ: Mapping[str, str] | None = N
     return next((path for path in found if path.is_file()), None)
 
 
-def load_settings(named: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    named: Path | None = None, *, environ: Mapping[str, str] | None = None, credentials: bool = True
+) -> Settings:
     """Read and check the whole configuration.
 
     Raises SettingsError, which lists every problem: unknown keys, wrong types, models that name no provider,
-    credentials that are missing.
+    credentials that are missing. `credentials=False` leaves the last out, for a process that calls no provider.
     """
     environ = os.environ if environ is None else environ
     path = config_path(named, environ)
@@ -234,7 +236,8 @@ def load_settings(named: Path | None = None, *, environ: Mapping[str, str] | Non
         problems += [_problem(place, tables, details) for details in error.errors()]
     problems += _cross_check(place, tables)
     folder = path.parent if path else Path.cwd()
-    problems += _credential_problems(place, tables, folder, environ)
+    if credentials:
+        problems += _credential_problems(place, tables, folder, environ)
     if problems or parsed is None:
         raise SettingsError(problems)
     return Settings.model_construct(**dict(parsed), home=home_folder(environ), file=path)
