@@ -152,14 +152,15 @@ class EmbeddedGateway:
                     )
             if found is not None:
                 return found
-            wanted = load_settings(self._config).gateway.port if port is None else port
-            return self._start(free_port(wanted), deadline)
+            settings = load_settings(self._config, home=self._home)
+            wanted = settings.gateway.port if port is None else port
+            return self._start(free_port(wanted), settings.file, deadline)
 
-    def _start(self, port: int, deadline: float) -> GatewayAddress:
+    def _start(self, port: int, config: Path | None, deadline: float) -> GatewayAddress:
         log = Log(self._home, "gateway")
         command = [*python_module("workbench.gateway", "--embedded", "--port", str(port))]
-        if self._config is not None:
-            command += ["--config", str(self._config)]
+        if config is not None:  # also if it was found in this process's folder: the gateway runs in another one
+            command += ["--config", str(config)]
         self._child = spawn_detached(command, home=self._home, log=log)
         while (found := running_gateway(self._home)) is None:
             if (code := self._child.poll()) is not None:

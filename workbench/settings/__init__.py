@@ -1,0 +1,59 @@
+"""One table of settings, read once at a door, frozen, and handed down.
+
+The door is `load_settings`; nothing else in the workbench reads `workbench.toml`, and nothing else reads the
+environment but `environment` here. A secret never stands in a setting: it is a reference, and `resolve_credential`
+gets it.
+"""
+
+from workbench.settings.credentials import resolve_credential
+from workbench.settings.environment import MountedEnvironment, home_folder, identity_token, mounted_environment
+from workbench.settings.load import config_path, load_settings, parse_settings
+from workbench.settings.tables import (
+    CONFIG_NAME,
+    EMBEDDED_MODELS,
+    ConfigFile,
+    Credential,
+    DeploymentSettings,
+    ExplorationPolicy,
+    GatewaySettings,
+    JupyterSettings,
+    Kind,
+    ModelSettings,
+    PolicySettings,
+    Price,
+    ProviderSettings,
+    Settings,
+    StateSettings,
+    Timeouts,
+    TrackingSettings,
+    embedded_default,
+)
+
+__all__ = [
+    "CONFIG_NAME",
+    "EMBEDDED_MODELS",
+    "ConfigFile",
+    "Credential",
+    "DeploymentSettings",
+    "ExplorationPolicy",
+    "GatewaySettings",
+    "JupyterSettings",
+    "Kind",
+    "ModelSettings",
+    "MountedEnvironment",
+    "PolicySettings",
+    "Price",
+    "ProviderSettings",
+    "Settings",
+    "StateSettings",
+    "Timeouts",
+    "TrackingSettings",
+    "config_path",
+    "embedded_default",
+    "home_folder",
+    "identity_token",
+    "load_settings",
+    "mounted_environment",
+    "parse_settings",
+    "resolve_credential",
+]

@@ -1,0 +1,49 @@
+"""What the environment tells; nothing else in the workbench reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True)
+class MountedEnvironment:
+    """What the environment tells a client."""
+
+    gateway_url: str | None
+    """WORKBENCH_GATEWAY_URL: root URL of the gateway."""
+    key_file: Path | None
+    """WORKBENCH_KEY_FILE: JSON file with the key."""
+    home: Path
+    """WORKBENCH_HOME, or its default."""
+
+
+def home_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return `$WORKBENCH_HOME`, or the platform's user-data folder; it need not exist."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("WORKBENCH_HOME")
+    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_data_dir("genai-workbench"))
+
+
+def mounted_environment(environ: Mapping[str, str] | None = None) -> MountedEnvironment:
+    """Return what the environment tells a client; no file is read."""
+    environ = os.environ if environ is None else environ
+    key_file = environ.get("WORKBENCH_KEY_FILE")
+    return MountedEnvironment(
+        gateway_url=environ.get("WORKBENCH_GATEWAY_URL") or None,
+        key_file=Path(key_file) if key_file else None,
+        home=home_folder(environ),
+    )
+
+
+def identity_token(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the token by which this process tells a configured gateway who it is, or None.
+
+    `WORKBENCH_IDENTITY_TOKEN`, which is meant for the gateway, counts before the one that JupyterHub gives a server.
+    """
+    environ = os.environ if environ is None else environ
+    return environ.get("WORKBENCH_IDENTITY_TOKEN") or environ.get("JUPYTERHUB_API_TOKEN") or None

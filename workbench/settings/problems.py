@@ -1,0 +1,166 @@
+"""Everything that is wrong in a configuration, told at once: where, what was found, what would be right.
+
+Values are shown only where they can't be secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from workbench.errors import Problem
+from workbench.settings.credentials import look_up
+from workbench.settings.tables import KINDS_TO_COME, ConfigFile, Credential
+from workbench.settings.values import is_secret_like, without_password
+
+_RESERVED = frozenset(
+    "v1 admin keys use-cases me healthz readyz metrics slack docs openapi.json redoc favicon.ico".split()  # noqa: SIM905
+)
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+Place = tuple[int | str, ...]
+
+
+def find_problems(
+    tables: dict[str, Any], *, place: str, folder: Path, environ: Mapping[str, str]
+) -> tuple[ConfigFile | None, list[Problem]]:
+    """Return the parsed file, None if it can't be one, and all that is wrong in it."""
+    parsed: ConfigFile | None = None
+    found: list[tuple[Place, str, str]] = []
+    try:
+        parsed = ConfigFile.model_validate(tables)
+    except ValidationError as error:
+        found += [_from_pydantic(details) for details in error.errors()]
+    # The raw tables are read, so that these are told beside wrong types.
+    found += _providers(tables, folder, environ)
+    found += _models(tables)
+    return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
+
+
+# -- one table by itself -------------------------------------------------------------------------------------------
+
+
+_EXPECTED = {
+    "missing": "a value",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "list_type": "an array",
+    "too_short": "at least one entry",
+    "string_too_short": "a text",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+
+
+def _from_pydantic(details: Any) -> tuple[Place, str, str]:
+    at: Place = details["loc"]
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return at, "unknown key", _known_keys(at)
+    what = "missing" if kind == "missing" else "found " + _shown(at, details["input"])
+    if kind == "value_error":
+        return at, what, str(details["ctx"]["error"])
+    if kind == "literal_error":
+        to_come = at[-1] == "kind" and details["input"] in KINDS_TO_COME
+        return at, what, f"{'not built yet; ' if to_come else ''}expected {details['ctx']['expected']}"
+    right = _EXPECTED.get(kind)
+    return at, what, f"expected {right}" if right else str(details["msg"]).replace("Input should be", "expected", 1)
+
+
+def _shown(at: Place, value: object) -> str:
+    if isinstance(value, (dict, list)):
+        kind = "a table" if isinstance(value, dict) else "an array"
+        return f"{kind} with {len(value)} entries" if len(value) != 1 else f"{kind} with 1 entry"
+    if "credential" in at or (isinstance(value, str) and is_secret_like(value)):
+        return f"a {'text' if isinstance(value, str) else type(value).__name__}, not shown here"
+    return without_password(repr(value))
+
+
+def _known_keys(at: Place) -> str:
+    annotation: Any = ConfigFile
+    for part in at[:-1]:
+        inner = annotation.model_fields[part].annotation if _is_table(annotation) else get_args(annotation)[-1]
+        annotation = _without_none(inner)
+    known = list(annotation.model_fields)
+    near = get_close_matches(str(at[-1]), known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return `X` for `X | None`."""
+    arguments = get_args(annotation)
+    return arguments[0] if len(arguments) == 2 and arguments[1] is type(None) else annotation
+
+
+# -- what one table says of another --------------------------------------------------------------------------------
+
+
+def _providers(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
+    for name, provider in _table(tables.get("providers")).items():
+        at = ("providers", name)
+        if name in _RESERVED:
+            yield at, "a name that the gateway uses for itself", "expected another name"
+        elif not _PROVIDER_NAME.fullmatch(name):
+            yield at, "not a name for a path", "expected letters, digits, '-', '_' and '.'"
+        if not isinstance(provider, dict):
+            continue
+        kind = provider.get("kind")
+        if kind == "openai_compatible" and "base_url" not in provider:
+            yield (*at, "base_url"), "missing", "expected the root URL of its API"
+        if kind in ("openai", "anthropic") and "credential" not in provider:
+            yield (*at, "credential"), "missing", 'expected a reference: { env = "NAME" } or { file = "path" }'
+        try:
+            credential = Credential.model_validate(provider["credential"])
+        except (KeyError, ValidationError):
+            continue  # told already
+        secret, source = look_up(credential, folder=folder, environ=environ)
+        if not secret:
+            yield (*at, "credential"), f"{source} is missing or empty", f"set {source}"
+
+
+def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    models = _array(tables.get("models"))
+    names = [name for model in models if isinstance(name := _table(model).get("name"), str)]
+    providers = _table(tables.get("providers"))
+    for index, model in enumerate(models):
+        if not isinstance(model, dict):
+            continue
+        name = model.get("name")
+        if isinstance(name, str) and name in [_table(earlier).get("name") for earlier in models[:index]]:
+            yield ("models", index, "name"), f"{name!r} stands twice", "expected each name once"
+        for number, deployment in enumerate(_array(model.get("deployments"))):
+            provider = _table(deployment).get("provider")
+            if isinstance(provider, str) and provider not in providers:
+                known = ", ".join(map(repr, providers)) or "none"
+                at = ("models", index, "deployments", number, "provider")
+                yield at, f"no provider named {provider!r}", f"known: {known}; or add [providers.{provider}]"
+        for number, fallback in enumerate(_array(model.get("fallbacks"))):
+            if isinstance(fallback, str) and not any(fnmatchcase(fallback, known) for known in names):
+                known = ", ".join(repr(n) for n in names if n != name) or "none"
+                yield ("models", index, "fallbacks", number), f"no model named {fallback!r}", f"known: {known}"
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _array(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dotted(at: Place) -> str:
+    key = ""
+    for part in at:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    return key

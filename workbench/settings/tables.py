@@ -1,0 +1,226 @@
+"""The one table of settings: name, type, default, help. What is written here is also the documentation.
+
+Nothing is read here. A secret never stands in a setting: it is a `Credential`, a reference to where it is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from workbench.settings.values import http_url, is_secret_like, is_variable_name, mlflow_uri, not_built, sqlalchemy_url
+
+CONFIG_NAME = "workbench.toml"
+EMBEDDED_MODELS = ("smollm2-135m", "smollm2-135m-q4", "all-minilm-l6-v2")
+
+Seconds = Annotated[float, Field(gt=0)]
+Kind = Literal["openai", "openai_compatible", "anthropic", "local"]
+KINDS_TO_COME = ("azure", "gemini", "vertex", "bedrock", "litellm")
+REFERENCE = 'a reference: { env = "NAME" } or { file = "path" }'
+
+
+class Table(BaseModel):
+    """A table of the file: strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Timeouts(Table):
+    """Seconds that the gateway waits for a provider."""
+
+    connect: Seconds = Field(5, description="until a connection stands")
+    first_token: Seconds = Field(60, description="until the first byte of an answer")
+    idle: Seconds = Field(60, description="between two pieces of a stream")
+    total: Seconds = Field(600, description="for the whole call")
+
+
+class GatewaySettings(Table):
+    """The gateway process."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8780, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    stage: Literal["staging", "production"] = Field("staging", description="the stage that this gateway serves")
+    max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="largest request body, in bytes")
+    timeouts: Timeouts = Field(Timeouts(), description="seconds to wait for a provider")
+    redaction: Annotated[
+        Literal["never"], BeforeValidator(not_built("redaction", "third_party", "always", right="never"))
+    ] = Field("never", description="when personal data is redacted; only 'never' until redaction is built")
+
+
+class StateSettings(Table):
+    """Where the gateway keeps keys, published prompts and the ledger."""
+
+    database: Annotated[str, AfterValidator(sqlalchemy_url)] = Field(
+        "sqlite", description="'sqlite' (state.db below home) or a SQLAlchemy URL"
+    )
+    limits: Literal["memory"] = Field(
+        "memory", description="where limits are counted; only 'memory' until replicas share them"
+    )
+    lake: str = Field("lake", description="folder below home for the ledger's archive; nothing is written there yet")
+    ledger_sync: Literal["full", "normal"] = Field(
+        "full", description="'full' survives a power cut, 'normal' only the end of the process"
+    )
+
+
+class TrackingSettings(Table):
+    """MLflow."""
+
+    uri: Annotated[str, AfterValidator(mlflow_uri)] = Field(
+        "sqlite", description="'sqlite' (mlflow.db below home), or an MLflow tracking URI"
+    )
+
+
+class JupyterSettings(Table):
+    """What the Jupyter extension does in each kernel."""
+
+    mount: Literal["respect", "always"] = Field(
+        "respect", description="whether a variable that the user has set stays ('respect') or is replaced ('always')"
+    )
+    key_expires_in: int = Field(12 * 3600, ge=60, description="life of a mounted key, in seconds")
+
+
+class ExplorationPolicy(Table):
+    """What a key of `POST /keys/exploration` may be."""
+
+    expires_in: int = Field(7 * 86400, ge=60, description="longest life, in seconds")
+
+
+class PolicySettings(Table):
+    """Policies by kind of key."""
+
+    exploration: ExplorationPolicy = Field(ExplorationPolicy(), description="exploration keys")
+
+
+class Credential(Table):
+    """A reference to a secret: exactly one of its fields."""
+
+    env: str | None = Field(None, description="name of an environment variable", examples=["OPENAI_API_KEY"])
+    file: str | None = Field(
+        None, description="path of a file that holds the secret alone, from the configuration's folder",
+        examples=["openai.key"],
+    )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one_reference(cls, value: object) -> object:
+        if isinstance(value, Credential):
+            return value
+        if isinstance(value, str):
+            raise ValueError(f"a secret may not stand in the file; expected {REFERENCE}")
+        if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"env", "file"}:
+            raise ValueError(f"expected {REFERENCE}")
+        ((kind, name),) = value.items()
+        if isinstance(name, str) and (is_secret_like(name) or (kind == "env" and not is_variable_name(name))):
+            right = "the name of an environment variable" if kind == "env" else "the path of a file"
+            raise ValueError(f"expected {right} that holds the secret, not the secret itself")
+        return value
+
+
+class ProviderSettings(Table):
+    """A vendor account or an in-house server."""
+
+    kind: Kind = Field(description="the protocol it speaks", examples=["openai"])
+    base_url: Annotated[str, AfterValidator(http_url)] | None = Field(
+        None,
+        description="root of its API; default: what the provider's SDK documents",
+        examples=["https://api.openai.com/v1"],
+    )
+    credential: Credential | None = Field(None, description="reference to its key")
+    trust: Literal["third_party", "assured", "in_house"] = Field("third_party", description="who runs it")
+
+
+class Price(Table):
+    """US dollars per million tokens."""
+
+    input: float = Field(ge=0, description="input tokens", examples=[0.15])
+    output: float = Field(ge=0, description="output tokens", examples=[0.60])
+    cached_input: float | None = Field(
+        None, ge=0, description="cached input tokens; default: as input", examples=[0.075]
+    )
+
+
+class DeploymentSettings(Table):
+    """One upstream model at one provider."""
+
+    provider: str = Field(description="a name under [providers]", examples=["openai"])
+    model: str = Field(description="the provider's own name of the model", examples=["gpt-4o-mini"])
+    capacity: Literal["on_demand", "reserved"] = Field("on_demand", description="how it is paid")
+    tokens_per_minute: int | None = Field(None, gt=0, description="its quota", examples=[200000])
+    region: str | None = Field(None, description="where it runs", examples=["eu"])
+    weight: float = Field(1.0, ge=0, description="share of the calls among equals")
+    price: Price | None = Field(None, description="its own price; default: the model's")
+
+
+class ModelSettings(Table):
+    """A name that callers use."""
+
+    name: str = Field(min_length=1, description="the name", examples=["gpt-4o-mini"])
+    task: Literal["chat", "embedding", "image"] = Field("chat", description="what it does")
+    fallbacks: list[str] = Field([], description="models that take a call when this one can't, in order")
+    deployments: list[DeploymentSettings] = Field(min_length=1, description="where it runs")
+    price: Price | None = Field(None, description="its price; default: the price book")
+
+
+class ConfigFile(Table):
+    """The whole file."""
+
+    gateway: GatewaySettings = GatewaySettings()
+    state: StateSettings = StateSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    jupyter: JupyterSettings = JupyterSettings()
+    policy: PolicySettings = PolicySettings()
+    providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
+    models: list[ModelSettings] = Field([], description="models that callers may name")
+
+
+class Settings(ConfigFile):
+    """All settings of one installation."""
+
+    home: Path
+    """Folder of state, weights, tracking data and keys."""
+    file: Path | None = None
+    """The configuration file that was read; None for the embedded default."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether no configuration file is in force."""
+        return self.file is None
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the configuration start."""
+        return self.home if self.file is None else self.file.parent
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the state database."""
+        return self._sqlite("state.db") if self.state.database == "sqlite" else self._absolute(self.state.database)
+
+    @property
+    def tracking_uri(self) -> str:
+        """URI that MLflow is given."""
+        return self._sqlite("mlflow.db") if self.tracking.uri == "sqlite" else self._absolute(self.tracking.uri)
+
+    def _sqlite(self, name: str) -> str:
+        return f"sqlite:///{self.home / name}"
+
+    def _absolute(self, url: str) -> str:
+        scheme, separator, path = url.partition(":///")
+        return f"{scheme}{separator}{self.folder / path}" if separator and scheme.startswith("sqlite") else url
+
+
+def embedded_default() -> dict[str, Any]:
+    """Return the tables that hold when there is no file: provider `local` and its models."""
+    return {
+        "providers": {"local": {"kind": "local", "trust": "in_house"}},
+        "models": [
+            {
+                "name": name,
+                "task": "embedding" if name == "all-minilm-l6-v2" else "chat",
+                "deployments": [{"provider": "local", "model": name}],
+            }
+            for name in EMBEDDED_MODELS
+        ],
+    }
