@@ -29,19 +29,23 @@ def config_path(named: Path | None = None, environ: Mapping[str, str] | None = N
 
 
 def load_settings(
-    named: Path | None = None, *, home: Path | None = None, environ: Mapping[str, str] | None = None
+    named: Path | None = None,
+    *,
+    home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    credentials: bool = True,
 ) -> Settings:
     """Read and check the whole configuration; `home` counts before `$WORKBENCH_HOME`.
 
     Raises SettingsError, which lists every problem: unknown keys, wrong types, models that name no provider,
-    credentials that are missing.
+    credentials that are missing. `credentials=False` leaves the last out, for a process that calls no provider.
     """
     environ = dict(os.environ if environ is None else environ)
     if home is not None:
         environ["WORKBENCH_HOME"] = str(home)
     path = config_path(named, environ)
     if path is None:
-        return _checked(embedded_default(), None, environ)
+        return _checked(embedded_default(), None, environ, credentials=credentials)
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
@@ -51,22 +55,26 @@ def load_settings(
             [Problem(_place(path), error.strerror or "can't be read", "expected a readable TOML file")],
             hint="`workbench config init` writes one.",
         ) from error
-    return parse_settings(text, file=path, environ=environ)
+    return parse_settings(text, file=path, environ=environ, credentials=credentials)
 
 
-def parse_settings(text: str, *, file: Path, environ: Mapping[str, str] | None = None) -> Settings:
+def parse_settings(
+    text: str, *, file: Path, environ: Mapping[str, str] | None = None, credentials: bool = True
+) -> Settings:
     """Check a text as if `file` held it; raises SettingsError as `load_settings` does."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([Problem(_place(file), f"not TOML: {error}", "expected a TOML document")]) from error
-    return _checked(tables, file, os.environ if environ is None else environ)
+    return _checked(tables, file, os.environ if environ is None else environ, credentials=credentials)
 
 
-def _checked(tables: dict[str, Any], file: Path | None, environ: Mapping[str, str]) -> Settings:
+def _checked(tables: dict[str, Any], file: Path | None, environ: Mapping[str, str], *, credentials: bool) -> Settings:
     home = home_folder(environ)
     place = "the embedded default" if file is None else _place(file)
-    parsed, problems = find_problems(tables, place=place, folder=file.parent if file else home, environ=environ)
+    parsed, problems = find_problems(
+        tables, place=place, folder=file.parent if file else home, environ=environ, credentials=credentials
+    )
     if problems or parsed is None:
         raise SettingsError(problems)
     return Settings.model_construct(parsed.model_fields_set, **dict(parsed), home=home, file=file)

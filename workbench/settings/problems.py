@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.errors import Problem
 from workbench.settings.credentials import look_up
-from workbench.settings.tables import KINDS_TO_COME, ConfigFile, Credential
+from workbench.settings.tables import KINDS_TO_COME, REFERENCE, ConfigFile, Credential
 from workbench.settings.values import is_secret_like, without_password
 
 _RESERVED = frozenset(
@@ -27,7 +27,7 @@ Place = tuple[int | str, ...]
 
 
 def find_problems(
-    tables: dict[str, Any], *, place: str, folder: Path, environ: Mapping[str, str]
+    tables: dict[str, Any], *, place: str, folder: Path, environ: Mapping[str, str], credentials: bool
 ) -> tuple[ConfigFile | None, list[Problem]]:
     """Return the parsed file, None if it can't be one, and all that is wrong in it."""
     parsed: ConfigFile | None = None
@@ -37,7 +37,8 @@ def find_problems(
     except ValidationError as error:
         found += [_from_pydantic(details) for details in error.errors()]
     # The raw tables are read, so that these are told beside wrong types.
-    found += _providers(tables, folder, environ)
+    found += _providers(tables)
+    found += _credentials(tables, folder, environ) if credentials else ()
     found += _models(tables)
     return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
 
@@ -106,7 +107,7 @@ def _without_none(annotation: Any) -> Any:
 # -- what one table says of another --------------------------------------------------------------------------------
 
 
-def _providers(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
+def _providers(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
     for name, provider in _table(tables.get("providers")).items():
         at = ("providers", name)
         if name in _RESERVED:
@@ -119,14 +120,18 @@ def _providers(tables: dict[str, Any], folder: Path, environ: Mapping[str, str])
         if kind == "openai_compatible" and "base_url" not in provider:
             yield (*at, "base_url"), "missing", "expected the root URL of its API"
         if kind in ("openai", "anthropic") and "credential" not in provider:
-            yield (*at, "credential"), "missing", 'expected a reference: { env = "NAME" } or { file = "path" }'
+            yield (*at, "credential"), "missing", f"expected {REFERENCE}"
+
+
+def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
+    for name, provider in _table(tables.get("providers")).items():
         try:
-            credential = Credential.model_validate(provider["credential"])
+            credential = Credential.model_validate(_table(provider)["credential"])
         except (KeyError, ValidationError):
             continue  # told already
         secret, source = look_up(credential, folder=folder, environ=environ)
         if not secret:
-            yield (*at, "credential"), f"{source} is missing or empty", f"set {source}"
+            yield ("providers", name, "credential"), f"{source} is missing or empty", f"set {source}"
 
 
 def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
