@@ -7,7 +7,6 @@ itself is `gateway.json` below the home: `{"pid", "url"}`.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import subprocess
 import threading
@@ -25,9 +24,8 @@ from workbench.services.leases import Lease
 from workbench.services.ports import answers, free_port
 from workbench.services.processes import Log, python_module, spawn_detached
 from workbench.settings import load_settings
+from workbench.wire.embedded import read_owner_token, read_record
 
-RECORD = "gateway.json"
-OWNER_TOKEN = "owner.token"  # noqa: S105 - the name of a file
 _log = logging.getLogger(__name__)
 
 
@@ -45,14 +43,10 @@ class GatewayAddress:
 
 def running_gateway(home: Path) -> GatewayAddress | None:
     """Return the embedded gateway that runs for a home and answers, or None; nothing is started."""
-    record = _recorded(home)
-    if record is None or not _is_gateway(record[0]) or not answers(f"{record[1]}/healthz"):
+    record, token = read_record(home), read_owner_token(home)
+    if record is None or token is None or not _is_gateway(record.pid) or not answers(f"{record.url}/healthz"):
         return None
-    try:
-        token = (home / OWNER_TOKEN).read_text("utf-8").strip()
-    except OSError:
-        return None
-    return GatewayAddress(url=record[1], pid=record[0], owner_token=token)
+    return GatewayAddress(url=record.url, pid=record.pid, owner_token=token)
 
 
 class EmbeddedGateway:
@@ -141,14 +135,14 @@ class EmbeddedGateway:
         deadline = time.monotonic() + self._start_timeout
         with _starting(self._home, self._start_timeout):
             while (found := running_gateway(self._home)) is None:
-                record = _recorded(self._home)
-                if record is None or not _is_gateway(record[0]):
+                record = read_record(self._home)
+                if record is None or not _is_gateway(record.pid):
                     break
                 # It starts, or it is ending and holds its port until it is gone.
                 if time.monotonic() > deadline or self._closing.wait(0.1):
                     raise Unavailable(
-                        f"The gateway of {self._home} (pid {record[0]}) does not answer at {record[1]}.",
-                        hint=f"kill -9 {record[0]}",
+                        f"The gateway of {self._home} (pid {record.pid}) does not answer at {record.url}.",
+                        hint=f"kill -9 {record.pid}",
                     )
             if found is not None:
                 return found
@@ -197,14 +191,6 @@ class EmbeddedGateway:
                     self._on_change(found)
                 except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
                     _log.exception("A listener to the gateway's address failed.")
-
-
-def _recorded(home: Path) -> tuple[int, str] | None:
-    try:
-        record = json.loads((home / RECORD).read_text("utf-8"))
-        return int(record["pid"]), str(record["url"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _is_gateway(pid: int) -> bool:

@@ -12,14 +12,14 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-FOLDER = "leases"
+from workbench.wire.embedded import LEASES
 
 
 class Lease:
     """Hold a lease from construction, or from `with`, until `release`."""
 
     def __init__(self, home: Path) -> None:
-        folder = home / FOLDER
+        folder = home / LEASES
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.id = secrets.token_hex(8)
         """What a key is issued with, so that it is revoked when this lease ends."""
@@ -54,7 +54,7 @@ class Lease:
 
 def held_leases(home: Path) -> list[str]:
     """Return the ids of the leases that living processes hold; nothing is changed."""
-    return [path.stem for path in sorted((home / FOLDER).glob("*.lock")) if is_held(path)]
+    return [path.stem for path in sorted((home / LEASES).glob("*.lock")) if is_held(path)]
 
 
 def is_held(path: Path) -> bool:
