@@ -1,0 +1,55 @@
+"""The server extension: its URLs, and its parts put together when Jupyter loads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_client.provisioning import KernelProvisionerFactory
+from jupyter_server.extension.application import ExtensionApp
+
+from workbench_jupyter.broker import Broker
+from workbench_jupyter.handlers import StatusHandler
+from workbench_jupyter.mounts import Mounts
+from workbench_jupyter.provisioner import become_default
+from workbench_jupyter.status import Status
+
+URLS = ((r"/workbench/api/status", StatusHandler),)
+
+
+class WorkbenchExtension(ExtensionApp):  # type: ignore[misc]  # jupyter_server has no types
+    """Mounts an exploration key into each kernel of the server."""
+
+    name = "workbench"
+    app_name = "GenAI workbench"
+    description = "Mount an exploration key into each kernel, and run or reach the gateway that it is for."
+
+    def initialize_settings(self) -> None:
+        """Begin to reach the gateway, and make our provisioner the one that starts kernels."""
+        self.broker = Broker()
+        self.mounts = Mounts(self.broker)
+        self.status = Status(self.broker, self.mounts, self._untouched())
+        if self.status.untouched:
+            self.log.warning("workbench: %s", self.status.untouched)
+        else:
+            self.broker.start()
+
+    def initialize_handlers(self) -> None:
+        """Append the table of URLs."""
+        self.handlers.extend((path, handler, {"status": self.status}) for path, handler in URLS)
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Sweep what killed servers left."""
+        try:
+            await self.mounts.open()
+        except OSError as error:
+            self.log.warning("workbench: the folder of key files can't be made: %s", error)
+
+    async def stop_extension(self) -> None:
+        """Revoke the keys and give up the gateway."""
+        await self.mounts.close()
+
+    def _untouched(self) -> str | None:
+        """Return why kernels get no key; where they do, our provisioner has become the default."""
+        if self.serverapp.gateway_config.gateway_enabled:
+            return f"Kernels run at {self.serverapp.gateway_config.url}, out of reach of a key file; they get no key."
+        return become_default(KernelProvisionerFactory.instance(parent=self.serverapp), self.mounts)

@@ -1,0 +1,185 @@
+"""The keys of one server's kernels: one for each, from before it starts until it ends.
+
+A kernel is never kept from starting: where there is no key its file tells why, and the key follows when it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from workbench.errors import Unavailable, WorkbenchError
+from workbench.wire.key_file import MountedKey, read_key_file, write_key_file, write_key_problem
+from workbench_jupyter.broker import STARTING, Broker
+from workbench_jupyter.plan import Plan, environment, plan
+from workbench_jupyter.runtime_folder import RuntimeFolder
+
+_PATIENCE = 6.0  # seconds that a kernel's start waits for a gateway that starts; clients give up on a start after 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to mount late
+_PARTING = 5.0  # seconds for revoking all keys when the server stops
+_NOTHING = Plan(())
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """What one kernel has."""
+
+    kernel_id: str
+    """The kernel."""
+    plan: Plan = _NOTHING
+    """Which SDKs are mounted."""
+    key_id: str | None = None
+    """Its key's id; None while it has none."""
+    expires_at: str | None = None
+    """UTC time in ISO 8601."""
+    error: WorkbenchError | None = None
+    """Why it has none."""
+
+
+class Mounts:
+    """Mount and unmount keys; everything runs in the server's event loop, and nothing blocks it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._folder: RuntimeFolder | None = None
+        self._opening = asyncio.Lock()
+        self._mounted: dict[str, Mounted] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._catching_up = False
+        self._closed = False
+
+    @property
+    def all(self) -> tuple[Mounted, ...]:
+        """What each kernel has."""
+        return tuple(self._mounted.values())
+
+    async def mount(self, kernel_id: str, environ: Mapping[str, str]) -> dict[str, str]:
+        """Mount a new key for a kernel that is about to start with `environ`; return the environment to start with.
+
+        A kernel that starts anew gets a new key, and the one that it had is revoked. Raises OSError where the folder
+        of key files can't be made.
+        """
+        folder = await self.open()
+        async with self._lock(kernel_id):
+            before = self._mounted.get(kernel_id)
+            mounted, key = await self._issue(kernel_id, folder, patience=_PATIENCE)
+            url = key.gateway_url if key else self._broker.url
+            mounted = replace(mounted, plan=plan(environ, mount=self._broker.mount, gateway_url=url))
+            self._mounted[kernel_id] = mounted
+        if before and before.key_id:
+            self._in_background(self._broker.revoke(before.key_id))
+        if mounted.error and not self._catching_up:
+            self._catching_up = True
+            self._in_background(self._catch_up(folder))
+        return environment(mounted.plan, environ, key_file=folder.key_file(kernel_id), gateway_url=url, key=key)
+
+    async def unmount(self, kernel_id: str) -> None:
+        """Revoke the key of a kernel that has ended, and remove its file; twice is fine."""
+        async with self._lock(kernel_id):
+            mounted = self._mounted.pop(kernel_id, None)
+            if self._folder is not None:
+                self._folder.forget(kernel_id)
+        self._locks.pop(kernel_id, None)
+        if mounted and mounted.key_id:
+            await self._broker.revoke(mounted.key_id)
+
+    async def open(self) -> RuntimeFolder:
+        """Make the folder of key files, sweep those of killed servers, and revoke the keys that they had mounted."""
+        async with self._opening:
+            if self._folder is None:
+                self._folder = await asyncio.to_thread(_open_folder)
+                loop = asyncio.get_running_loop()
+                self._broker.on_move = lambda url: loop.call_soon_threadsafe(self._moved, url)
+                if self._folder.leftovers:
+                    self._in_background(self._revoke_leftovers(self._folder.leftovers))
+            return self._folder
+
+    async def close(self) -> None:
+        """Revoke every key, remove the files, give up the gateway."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        ids = [mounted.key_id for mounted in self._mounted.values() if mounted.key_id]
+        self._mounted.clear()
+        with suppress(TimeoutError):
+            # What is not done by then is done by the gateway, when it finds the lease gone.
+            await asyncio.wait_for(asyncio.gather(*map(self._broker.revoke, ids)), _PARTING)
+        if self._folder is not None:
+            self._folder.close()
+        await self._broker.close()
+
+    # -- one key -----------------------------------------------------------------------------------------------------
+
+    async def _issue(
+        self, kernel_id: str, folder: RuntimeFolder, *, patience: float
+    ) -> tuple[Mounted, MountedKey | None]:
+        """Get a key and write its file, or write there why there is none."""
+        path = folder.key_file(kernel_id)
+        try:
+            if self._closed:
+                raise Unavailable("The Jupyter server is stopping.")
+            issued, url = await self._broker.issue(f"Jupyter kernel {kernel_id}", patience=patience)
+        except WorkbenchError as error:
+            write_key_problem(path, error)
+            return Mounted(kernel_id, error=error), None
+        key = MountedKey(issued.key, issued.expires_at, url)
+        folder.name_key(kernel_id, issued.id)
+        write_key_file(path, key)
+        return Mounted(kernel_id, key_id=issued.id, expires_at=issued.expires_at), key
+
+    def _lock(self, kernel_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(kernel_id, asyncio.Lock())
+
+    # -- in the background -------------------------------------------------------------------------------------------
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _catch_up(self, folder: RuntimeFolder) -> None:
+        """Mount the keys that kernels wait for, as soon as the gateway can give them."""
+        pause = _FIRST_PAUSE
+        try:
+            while waiting := [mounted for mounted in self.all if mounted.error]:
+                await asyncio.sleep(pause)
+                await self._broker.reach(patience=_LONGEST_PAUSE)
+                for before in waiting:
+                    await self._mount_late(before, folder)
+                still_starting = all(mounted.error.error_code == STARTING for mounted in self.all if mounted.error)
+                pause = _FIRST_PAUSE if still_starting else min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            self._catching_up = False
+
+    async def _mount_late(self, before: Mounted, folder: RuntimeFolder) -> None:
+        async with self._lock(before.kernel_id):
+            if self._mounted.get(before.kernel_id) is before:  # it has neither ended nor started anew
+                mounted, _ = await self._issue(before.kernel_id, folder, patience=0)
+                self._mounted[before.kernel_id] = replace(mounted, plan=before.plan)
+
+    def _moved(self, url: str) -> None:
+        self._in_background(self._tell(url))
+
+    async def _tell(self, url: str) -> None:
+        """Tell the kernels where the gateway is: its old port may have been taken."""
+        for mounted in self.all:
+            async with self._lock(mounted.kernel_id):
+                if mounted.key_id and mounted.kernel_id in self._mounted and self._folder is not None:
+                    path = self._folder.key_file(mounted.kernel_id)
+                    write_key_file(path, replace(read_key_file(path), gateway_url=url))
+
+    async def _revoke_leftovers(self, key_ids: tuple[str, ...]) -> None:
+        """Revoke what killed servers had mounted: a configured gateway knows of no lease that ended."""
+        await self._broker.reach(patience=_LONGEST_PAUSE)
+        for key_id in key_ids:
+            await self._broker.revoke(key_id)
+
+
+def _open_folder() -> RuntimeFolder:
+    from workbench.settings import home_folder  # noqa: PLC0415 - loads pydantic; the start of the server does not wait
+
+    return RuntimeFolder(home_folder())

@@ -1,0 +1,85 @@
+"""What one kernel's environment becomes, and what its user is told where she has set one of the variables herself.
+
+An SDK is mounted whole or not at all: our key next to a base URL of the user's would be sent to a stranger, and the
+user's key next to our base URL to the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from workbench.wire.key_file import MountedKey
+from workbench_jupyter.variables import (
+    GATEWAY_URL,
+    HOME,
+    KEY_FILE,
+    MOUNTED,
+    NOTICE,
+    SDKS,
+    SERVER_ONLY,
+    Sdk,
+    mounted_sdks,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is mounted into one kernel, and what the user is told of it."""
+
+    sdks: tuple[Sdk, ...]
+    """Rows whose variables are set."""
+    notices: tuple[str, ...] = ()
+    """Sentences for the user, one for each row that the user had set."""
+
+
+def plan(environ: Mapping[str, str], *, mount: Literal["respect", "always"], gateway_url: str | None) -> Plan:
+    """Decide which rows are mounted into a kernel that would start with `environ`."""
+    inherited = mounted_sdks(environ)  # by the server that started this server's own kernel
+    sdks: list[Sdk] = []
+    notices: list[str] = []
+    for sdk in SDKS:
+        found = [] if sdk in inherited else [name for name in sdk.names if environ.get(name)]
+        if not found or mount == "always":
+            sdks.append(sdk)
+        if found and not _leads_to_gateway(sdk, environ, gateway_url):
+            notices.append(_notice(sdk, found, replaced=mount == "always"))
+    return Plan(tuple(sdks), tuple(notices))
+
+
+def environment(
+    chosen: Plan, environ: Mapping[str, str], *, key_file: Path, gateway_url: str | None, key: MountedKey | None
+) -> dict[str, str]:
+    """Return a kernel's environment; without a key the SDKs' own variables are left as they are."""
+    result = {name: value for name, value in environ.items() if name not in (*SERVER_ONLY, NOTICE)}
+    result |= {KEY_FILE: str(key_file), MOUNTED: ",".join(sdk.name for sdk in chosen.sdks)}
+    if environ.get(HOME):
+        # A relative path would mean another folder where the kernel runs.
+        result[HOME] = str(Path(environ[HOME]).expanduser().resolve())
+    if gateway_url:
+        result[GATEWAY_URL] = gateway_url
+    if chosen.notices:
+        result[NOTICE] = "\n".join(chosen.notices)
+    if key is not None:
+        for sdk in chosen.sdks:
+            result |= sdk.variables(key)
+    return result
+
+
+def _leads_to_gateway(sdk: Sdk, environ: Mapping[str, str], gateway_url: str | None) -> bool:
+    target = gateway_url.rstrip("/") + sdk.path if gateway_url else None
+    return any(environ.get(name, "").rstrip("/") == target for name in sdk.url_variables)
+
+
+def _notice(sdk: Sdk, found: list[str], *, replaced: bool) -> str:
+    names = " and ".join(found)
+    verb = "was" if len(found) == 1 else "were"
+    if replaced:
+        return f'{names} {verb} set; [jupyter] mount = "always" replaced it in this kernel by the gateway and its key.'
+    stays = "it stays" if len(found) == 1 else "they stay"
+    return (
+        f"{names} {verb} set, so {stays}: calls by the {sdk.name} SDK bypass the gateway. "
+        f'To have them go through it, unset {names}, or write [jupyter] mount = "always" in workbench.toml.'
+    )

@@ -1,0 +1,90 @@
+"""Which variables a kernel gets, and what its user is told."""
+
+from pathlib import Path
+
+from workbench.wire.key_file import MountedKey
+from workbench_jupyter.plan import environment, plan
+from workbench_jupyter.variables import SDKS
+
+URL = "http://127.0.0.1:8780"
+KEY = MountedKey("wbx-secret", "2030-01-01T00:00:00Z", URL)
+
+
+def start_with(environ, *, mount="respect", key=KEY, url=URL):
+    chosen = plan(environ, mount=mount, gateway_url=url)
+    return environment(chosen, environ, key_file=Path("/run/k.json"), gateway_url=url, key=key)
+
+
+def test_an_untouched_environment_gets_url_key_and_file():
+    kernel = start_with({"PATH": "/bin"})
+    assert kernel == {
+        "PATH": "/bin",
+        "WORKBENCH_GATEWAY_URL": URL,
+        "WORKBENCH_KEY_FILE": "/run/k.json",
+        "WORKBENCH_MOUNTED": "openai",
+        "OPENAI_BASE_URL": f"{URL}/v1",
+        "OPENAI_API_BASE": f"{URL}/v1",
+        "OPENAI_API_KEY": "wbx-secret",
+    }
+
+
+def test_the_users_own_key_stays_and_ours_is_not_sent_beside_it():
+    kernel = start_with({"OPENAI_API_KEY": "sk-own"})
+    assert kernel["OPENAI_API_KEY"] == "sk-own"
+    assert "OPENAI_BASE_URL" not in kernel
+    assert "OPENAI_API_KEY was set" in kernel["WORKBENCH_NOTICE"]
+    assert "bypass the gateway" in kernel["WORKBENCH_NOTICE"]
+
+
+def test_our_key_is_never_mounted_next_to_a_base_url_of_the_users():
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        kernel = start_with({name: "https://elsewhere.example.com/v1"})
+        assert "OPENAI_API_KEY" not in kernel
+        assert name in kernel["WORKBENCH_NOTICE"]
+
+
+def test_mount_always_replaces_what_the_user_set_and_says_so():
+    kernel = start_with({"OPENAI_API_KEY": "sk-own"}, mount="always")
+    assert kernel["OPENAI_API_KEY"] == "wbx-secret"
+    assert kernel["OPENAI_BASE_URL"] == f"{URL}/v1"
+    assert "OPENAI_API_KEY was set" in kernel["WORKBENCH_NOTICE"]
+
+
+def test_a_notice_never_tells_what_the_user_had_set():
+    for mount in ("respect", "always"):
+        assert "sk-own" not in start_with({"OPENAI_API_KEY": "sk-own"}, mount=mount)["WORKBENCH_NOTICE"]
+
+
+def test_a_users_key_for_this_gateway_bypasses_nothing():
+    kernel = start_with({"OPENAI_API_KEY": "wbx-own", "OPENAI_BASE_URL": f"{URL}/v1/"})
+    assert kernel["OPENAI_API_KEY"] == "wbx-own"
+    assert "WORKBENCH_NOTICE" not in kernel
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert start_with({"OPENAI_API_KEY": ""})["OPENAI_API_KEY"] == "wbx-secret"
+
+
+def test_a_server_started_inside_a_kernel_mounts_its_own_key():
+    outer = start_with({})
+    inner = start_with(outer, key=MountedKey("wbx-inner", None, URL))
+    assert inner["OPENAI_API_KEY"] == "wbx-inner"
+    assert "WORKBENCH_NOTICE" not in inner
+
+
+def test_without_a_key_the_sdks_variables_are_left_alone():
+    kernel = start_with({}, key=None, url=None)
+    assert kernel == {"WORKBENCH_KEY_FILE": "/run/k.json", "WORKBENCH_MOUNTED": "openai"}
+
+
+def test_the_servers_identity_does_not_reach_the_kernel():
+    assert "WORKBENCH_IDENTITY_TOKEN" not in start_with({"WORKBENCH_IDENTITY_TOKEN": "secret"})
+
+
+def test_a_relative_home_still_means_the_same_folder_in_the_kernel(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert start_with({"WORKBENCH_HOME": "house"})["WORKBENCH_HOME"] == str(tmp_path / "house")
+
+
+def test_no_row_touches_aws():
+    assert not [name for sdk in SDKS for name in sdk.names if name.startswith("AWS_")]
