@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from workbench.errors import AuthenticationFailed, GatewayUnreachable, InvalidInput, Unavailable, WorkbenchError
+from workbench.wire.embedded import read_owner_token
 from workbench_jupyter.key_desk import IssuedKey, KeyDesk, is_loopback
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ STARTING = "gateway_starting"
 Mount = Literal["respect", "always"]
 State = Literal["starting", "ready", "failed"]
 REQUEST_TIMEOUT = 3.0  # seconds; within them the notebook tells that a gateway does not answer
-_OWNER_TOKEN = "owner.token"  # noqa: S105 - the name of a file
+_FOLLOWS = "Check WORKBENCH_GATEWAY_URL, or ask whoever runs that gateway; once it answers, the key follows by itself."
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -56,14 +57,15 @@ class Broker:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="workbench-keys")
         self._connecting: Future[Connection] | None = None
         self._embedded: EmbeddedGateway | None = None
+        self._refusal: WorkbenchError | None = None
         self._closed = False
 
     @property
     def state(self) -> State:
-        """How far it has come."""
+        """How far it has come, as the last attempt told."""
         if self._connecting is None or not self._connecting.done():
             return "starting"
-        return "failed" if self._connecting.exception() else "ready"
+        return "failed" if self.error else "ready"
 
     @property
     def url(self) -> str | None:
@@ -73,14 +75,18 @@ class Broker:
 
     @property
     def error(self) -> WorkbenchError | None:
-        """Why there is no gateway, or why it could not be started again."""
-        if self.state == "failed" and self._connecting is not None:
-            return _as_ours(self._connecting.exception())
-        return self._embedded.last_error if self._embedded is not None else None
+        """Why there is no gateway, or why it gave no key, or could not be started again."""
+        if self._connecting is None or not self._connecting.done():
+            return None
+        if (failure := self._connecting.exception()) is not None:
+            return _as_ours(failure)
+        return (self._embedded.last_error if self._embedded is not None else None) or self._refusal
 
     def start(self) -> None:
         """Begin to reach the gateway, unless that is under way or done; returns at once."""
-        if not self._closed and (self._connecting is None or self.state == "failed"):
+        if self._closed:
+            return
+        if self._connecting is None or (self._connecting.done() and self._connecting.exception()):
             self._connecting = self._threads.submit(self._connect)
 
     async def reach(self, *, patience: float) -> None:
@@ -104,10 +110,15 @@ class Broker:
                 )
             )
         except GatewayUnreachable as error:
-            if self.configured_url:
-                hint = "Check WORKBENCH_GATEWAY_URL, or ask whoever runs that gateway."
-                raise GatewayUnreachable(error.message, hint=hint) from error
-            raise self.error or _starting() from error
+            if self.configured_url is None:
+                # Whoever watches the embedded gateway starts it again, or knows why it can't.
+                raise self.error or _starting() from error
+            self._refusal = GatewayUnreachable(error.message, hint=_FOLLOWS)
+            raise self._refusal from error
+        except WorkbenchError as error:
+            self._refusal = error
+            raise
+        self._refusal = None
         return key, connection.desk.url
 
     async def revoke(self, key_id: str) -> None:
@@ -128,7 +139,7 @@ class Broker:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _connection(self) -> Connection | None:
-        if self.state != "ready" or self._connecting is None:
+        if self._connecting is None or not self._connecting.done() or self._connecting.exception():
             return None
         connection = self._connecting.result()
         address = self._embedded.address if self._embedded is not None else None
@@ -186,11 +197,8 @@ def _configured(url: str, identity: str | None, home: Path) -> KeyDesk:
         )
     if identity is None and is_loopback(url):
         # The owner's token is a secret of this machine: it is never sent to another one.
-        try:
-            identity = (home / _OWNER_TOKEN).read_text("utf-8").strip()
-        except OSError:
-            identity = None
-    if not identity:
+        identity = read_owner_token(home)
+    if identity is None:
         raise AuthenticationFailed(
             f"The gateway at {url} has to know who asks for a key, and this server has no identity.",
             hint="Set WORKBENCH_IDENTITY_TOKEN in the Jupyter server's environment and restart it.",
