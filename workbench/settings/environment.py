@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -18,6 +18,8 @@ class MountedEnvironment:
     """WORKBENCH_GATEWAY_URL: root URL of the gateway."""
     key_file: Path | None
     """WORKBENCH_KEY_FILE: JSON file with the key."""
+    gateway_key: str | None = field(repr=False)
+    """OPENAI_API_KEY, where it is a key of a gateway; another's is never sent to one."""
     home: Path
     """WORKBENCH_HOME, or its default."""
 
@@ -33,9 +35,11 @@ def mounted_environment(environ: Mapping[str, str] | None = None) -> MountedEnvi
     """Return what the environment tells a client; no file is read."""
     environ = os.environ if environ is None else environ
     key_file = environ.get("WORKBENCH_KEY_FILE")
+    key = environ.get("OPENAI_API_KEY", "")
     return MountedEnvironment(
         gateway_url=environ.get("WORKBENCH_GATEWAY_URL") or None,
         key_file=Path(key_file) if key_file else None,
+        gateway_key=key if key.startswith(("wbx-", "wbp-")) else None,
         home=home_folder(environ),
     )
 

@@ -37,20 +37,21 @@ def _classes(root: type[WorkbenchError]) -> list[type[WorkbenchError]]:
     return [root, *(c for child in root.__subclasses__() for c in _classes(child))]
 
 
-def error_from_body(status: int, body: object) -> WorkbenchError:
+def error_from_body(status: int | None, body: object) -> WorkbenchError:
     """Return the error that the gateway meant by an HTTP answer; any JSON or text body is taken.
 
-    The class follows the code where one class owns it, else the status.
+    The class follows the code where one class owns it, else the status. An error within a stream has no status.
     """
     fields = body.get("error", body) if isinstance(body, dict) else {"message": str(body)}
     if not isinstance(fields, dict):
         fields = {"message": str(fields)}
-    message = str(fields.get("message") or f"The gateway answered {status}.")
+    message = str(fields.get("message") or f"The gateway answered {status or 'an error'}.")
     code = fields.get("code")
     # SettingsError speaks of a file on the gateway's side and takes a list: it never crosses the wire as itself.
     known = [c for c in _classes(WorkbenchError) if c is not errors.SettingsError]
-    by_code = next((c for c in known if c.code == code and c.status == status), None)
-    by_status = next((c for c in known if c.status == status and c is not WorkbenchError), WorkbenchError)
+    by_code = next((c for c in known if c.code == code and status in (None, c.status)), None)
+    other = errors.ProviderError if status is None else WorkbenchError
+    by_status = next((c for c in known if c.status == status and c is not WorkbenchError), other)
     error = (by_code or by_status)(message, code=code if isinstance(code, str) else None)
     if isinstance(error, errors.InvalidInput):
         error.param = fields.get("param")

@@ -1,0 +1,91 @@
+"""The gateway's own paths, as rows: what to send, by which right, how to read the answer. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from workbench.client import answers
+from workbench.client.results import PublishedPrompt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ask(Generic[T]):
+    """One request to a path of the gateway's own."""
+
+    path: str
+    """From the gateway's root."""
+    read: Callable[[Any], T]
+    """Makes the result of the JSON answer."""
+    method: Literal["get", "post"] = "get"
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    as_identity: bool = False
+    """Whether it needs an identity token rather than a key."""
+    once: bool = False
+    """Whether it must not be sent again when the connection breaks."""
+
+
+def me() -> Ask[dict[str, Any]]:
+    """Ask what the caller's key may do."""
+    return Ask("/me", dict)
+
+
+def calls(request_id: str | None) -> Ask[list[dict[str, Any]]]:
+    """Ask for the caller's own ledger rows."""
+    return Ask("/me/calls", answers.read_rows, query={"request_id": request_id} if request_id else {})
+
+
+def models() -> Ask[pd.DataFrame]:
+    """Ask for the catalogue."""
+    return Ask("/v1/models", answers.read_models)
+
+
+def feedback(request_id: str, value: Any, comment: str | None) -> Ask[dict[str, Any]]:
+    """Tell what became of one of the caller's calls."""
+    return Ask("/v1/feedback", dict, method="post", body={"request_id": request_id, "value": value, "comment": comment})
+
+
+def published(name: str, alias: str) -> Ask[PublishedPrompt]:
+    """Ask for the prompt that is live under an alias."""
+    return Ask(_prompt_path(name, alias), answers.read_published)
+
+
+def history(name: str, alias: str) -> Ask[list[dict[str, Any]]]:
+    """Ask for all that was published under an alias, newest first."""
+    return Ask(f"{_prompt_path(name, alias)}/history", answers.read_rows)
+
+
+def publish(
+    name: str,
+    version: int,
+    template: str | Sequence[Mapping[str, Any]],
+    *,
+    alias: str,
+    parameters: Mapping[str, Any] | None,
+    schema: Mapping[str, Any] | None,
+    evidence: Mapping[str, Any] | None,
+    reason: str,
+) -> Ask[dict[str, Any]]:
+    """Publish a version under an alias."""
+    body = {
+        "version": version,
+        "template": template if isinstance(template, str) else [dict(message) for message in template],
+        "parameters": dict(parameters or {}),
+        "schema": None if schema is None else dict(schema),
+        "evidence": dict(evidence or {}),
+        "reason": reason,
+    }
+    # The record is append-only: a second sending would stand in it for ever.
+    return Ask(_prompt_path(name, alias), dict, method="post", body=body, as_identity=True, once=True)
+
+
+def _prompt_path(name: str, alias: str) -> str:
+    return f"/v1/prompts/{quote(name, safe='')}@{quote(alias, safe='')}"

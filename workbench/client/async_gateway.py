@@ -1,0 +1,161 @@
+"""The client of a gateway, for `await`. Only its I/O stands here; what it shares with `gateway.py` is in `base.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workbench.client import answers, asks, requests
+from workbench.client.asks import Ask
+from workbench.client.base import Base, Prompt
+from workbench.client.stream import AsyncStream
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import openai
+    import pandas as pd
+
+    from workbench.client.results import ChatResult, PublishedPrompt
+
+T = TypeVar("T")
+
+
+class AsyncGateway(Base):
+    """`Gateway`, to be awaited; it finds its gateway and key in the same way."""
+
+    def __init__(
+        self, *, url: str | None = None, key: str | None = None, timeout: float = 600.0, max_retries: int = 2
+    ) -> None:
+        super().__init__(url=url, key=key)
+        self.openai: openai.AsyncOpenAI = self._sdk.make_async_client(
+            self._keys, url=self.url, timeout=timeout, max_retries=max_retries
+        )
+        """The official client, configured; its errors are its own."""
+
+    # -- models --------------------------------------------------------------------------------------------------------
+
+    async def chat(
+        self,
+        prompt: Prompt,
+        *,
+        model: str,
+        tags: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> ChatResult:
+        """Ask a model, and return its whole answer.
+
+        `prompt` is a text or chat messages; `tags` are kept in the ledger; `parameters` are those of the OpenAI API
+        (`temperature=0`, `max_tokens=50`, ...). Raises the WorkbenchError that the gateway meant.
+        """
+        arguments = self._chat(prompt, model, tags, parameters)
+        started = time.perf_counter()
+        with self._translated():
+            answer = await self.openai.chat.completions.with_raw_response.create(**arguments)
+            completion = answer.parse()
+        return answers.read_chat(completion, answer.headers, latency_ms=(time.perf_counter() - started) * 1000)
+
+    async def stream(
+        self,
+        prompt: Prompt,
+        *,
+        model: str,
+        tags: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> AsyncStream:
+        """Ask a model, and return its answer as it comes: iterate over it, then see `result`."""
+        arguments = self._chat(prompt, model, tags, parameters, stream=True)
+        started = time.perf_counter()
+        with self._translated():
+            chunks = await self.openai.chat.completions.create(**arguments)
+        return AsyncStream(chunks, started=started, translated=self._translated, cost_of=self._cost_of)
+
+    async def embed(self, texts: Sequence[str], *, model: str = "all-minilm-l6-v2", batch_size: int = 64) -> np.ndarray:
+        """Return the vectors of texts: float32 [n, d], in their order."""
+        parts = []
+        for batch in requests.batches(texts, batch_size):
+            with self._translated():
+                answer = await self.openai.embeddings.create(input=batch, model=model, encoding_format="base64")
+            parts.append(answers.read_vectors(answer.data, len(batch)))
+        return answers.join_vectors(parts)
+
+    async def models(self) -> pd.DataFrame:
+        """Return the catalogue, one row a model."""
+        return await self._ask(asks.models())
+
+    # -- the caller's own --------------------------------------------------------------------------------------------
+
+    async def me(self) -> dict[str, Any]:
+        """Return what the key is: kind, owner, expiry, scopes, limits."""
+        return await self._ask(asks.me())
+
+    async def calls(self, request_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the caller's ledger rows, newest first, or the rows of one call."""
+        return await self._ask(asks.calls(request_id))
+
+    async def feedback(self, request_id: str, value: Any, comment: str | None = None) -> dict[str, Any]:
+        """Tell how good the answer of one of the caller's calls was; telling it again replaces it."""
+        return await self._ask(asks.feedback(request_id, value, comment))
+
+    # -- published prompts -------------------------------------------------------------------------------------------
+
+    async def published(self, name: str, alias: str = "production") -> PublishedPrompt:
+        """Return the prompt that is live under an alias; raises IntegrityError where its text was changed."""
+        return await self._ask(asks.published(name, alias))
+
+    async def history(self, name: str, alias: str = "production") -> list[dict[str, Any]]:
+        """Return all that was published under an alias, newest first."""
+        return await self._ask(asks.history(name, alias))
+
+    async def publish(
+        self,
+        name: str,
+        version: int,
+        template: Prompt,
+        *,
+        alias: str = "production",
+        parameters: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
+        evidence: Mapping[str, Any] | None = None,
+        reason: str,
+    ) -> dict[str, Any]:
+        """Publish a version under an alias, by an identity rather than a key; return the gateway's record."""
+        return await self._ask(
+            asks.publish(
+                name,
+                version,
+                template,
+                alias=alias,
+                parameters=parameters,
+                schema=schema,
+                evidence=evidence,
+                reason=reason,
+            )
+        )
+
+    # -- the client itself -------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close connections, and revoke a key that was issued to this client."""
+        await self.openai.close()
+        await self._sdk.to_thread.run_sync(self._closing)
+
+    async def __aenter__(self) -> AsyncGateway:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _ask(self, ask: Ask[T]) -> T:
+        with self._translated():
+            body = await getattr(self.openai, ask.method)(**self._request(ask))
+        return ask.read(body)
+
+    async def _cost_of(self, request_id: str) -> float | None:
+        """Return the cost of a stream that has ended; None where the gateway can't tell it any more."""
+        with contextlib.suppress(WorkbenchError):
+            for row in await self.calls(request_id):
+                return None if row["cost_usd"] is None else float(row["cost_usd"])
+        return None

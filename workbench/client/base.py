@@ -1,0 +1,58 @@
+"""What the sync and the async client share: everything but I/O."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from workbench.client import requests
+from workbench.client.asks import Ask
+from workbench.client.find import find_identity, find_keys
+
+Prompt = str | Sequence[Mapping[str, Any]]
+
+
+class Base:
+    """A gateway that was found, and a source of keys for it."""
+
+    def __init__(self, *, url: str | None, key: str | None) -> None:
+        from workbench.client import sdk  # noqa: PLC0415 - the SDK takes half a second: here, not at the import
+
+        self._sdk = sdk
+        self._keys = find_keys(url=url, key=key)
+        self._closing = weakref.finalize(self, self._keys.close)
+
+    @property
+    def url(self) -> str:
+        """Root URL of the gateway."""
+        return self._keys.url
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(url={self._keys.url!r})"
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return self._sdk.translated(self._keys)
+
+    def _chat(
+        self,
+        prompt: Prompt,
+        model: str,
+        tags: Mapping[str, str] | None,
+        parameters: Mapping[str, Any],
+        *,
+        stream: bool = False,
+    ) -> dict[str, Any]:
+        known = self._sdk.CHAT_PARAMETERS
+        return requests.chat_arguments(
+            prompt, model=model, tags=tags, parameters=parameters, known=known, stream=stream
+        )
+
+    def _request(self, ask: Ask[Any]) -> dict[str, Any]:
+        """Return the arguments of the SDK's `get` or `post`."""
+        url = self._keys.url
+        token = find_identity(url) if ask.as_identity else None
+        options = self._sdk.request_options(query=ask.query, token=token, once=ask.once)
+        body = {} if ask.body is None else {"body": ask.body}
+        return {"path": url + ask.path, "cast_to": object, "options": options, **body}
