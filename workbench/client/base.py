@@ -9,7 +9,6 @@ from typing import Any
 
 from workbench.client import requests
 from workbench.client.asks import Ask
-from workbench.client.find import find_identity, find_keys
 
 Prompt = str | Sequence[Mapping[str, Any]]
 
@@ -18,10 +17,11 @@ class Base:
     """A gateway that was found, and a source of keys for it."""
 
     def __init__(self, *, url: str | None, key: str | None) -> None:
-        from workbench.client import sdk  # noqa: PLC0415 - the SDK takes half a second: here, not at the import
+        from workbench.client import find, sdk  # noqa: PLC0415 - the SDK takes half a second: here, not at the import
 
         self._sdk = sdk
-        self._keys = find_keys(url=url, key=key)
+        self._find_identity = find.find_identity
+        self._keys = find.find_keys(url=url, key=key)
         self._closing = weakref.finalize(self, self._keys.close)
 
     @property
@@ -52,7 +52,7 @@ class Base:
     def _request(self, ask: Ask[Any]) -> dict[str, Any]:
         """Return the arguments of the SDK's `get` or `post`."""
         url = self._keys.url
-        token = find_identity(url) if ask.as_identity else None
+        token = self._find_identity(url) if ask.as_identity else None
         options = self._sdk.request_options(query=ask.query, token=token, once=ask.once)
         body = {} if ask.body is None else {"body": ask.body}
         return {"path": url + ask.path, "cast_to": object, "options": options, **body}
