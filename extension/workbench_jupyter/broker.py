@@ -9,39 +9,23 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import urlsplit
 
-from workbench.errors import AuthenticationFailed, GatewayUnreachable, InvalidInput, Unavailable, WorkbenchError
-from workbench.wire.embedded import read_owner_token
-from workbench_jupyter.key_desk import IssuedKey, KeyDesk, is_loopback
+from workbench.errors import GatewayUnreachable, Unavailable, WorkbenchError
+from workbench_jupyter.variables import STARTING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from workbench.client.key_desk import IssuedKey
     from workbench.services.embedded import EmbeddedGateway, GatewayAddress
+    from workbench_jupyter.connection import Connection
 
-STARTING = "gateway_starting"
-"""Code of the error that ends by itself."""
 Mount = Literal["respect", "always"]
 State = Literal["starting", "ready", "failed"]
 REQUEST_TIMEOUT = 3.0  # seconds; within them the notebook tells that a gateway does not answer
 _FOLLOWS = "Check WORKBENCH_GATEWAY_URL, or ask whoever runs that gateway; once it answers, the key follows by itself."
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Connection:
-    """A gateway that can be asked for keys."""
-
-    desk: KeyDesk
-    """Issues and revokes."""
-    lease: str | None
-    """Keys end with it; None at a gateway that is not ours."""
-    expires_in: int
-    """Life of a key, in seconds."""
 
 
 class Broker:
@@ -145,7 +129,7 @@ class Broker:
         address = self._embedded.address if self._embedded is not None else None
         if address is None or address.url == connection.desk.url:
             return connection
-        return replace(connection, desk=KeyDesk(address.url, address.owner_token))  # it had to move to another port
+        return replace(connection, desk=replace(connection.desk, url=address.url))  # it had to take another port
 
     async def _settled(self, patience: float) -> None:
         """Wait until the gateway is reached or known to be out of reach, or patience is at its end."""
@@ -162,49 +146,22 @@ class Broker:
     # -- in a thread -------------------------------------------------------------------------------------------------
 
     def _connect(self) -> Connection:
-        # Pydantic and psutil come with these; the start of the server does not wait for them.
-        from workbench.services.embedded import EmbeddedGateway, running_gateway  # noqa: PLC0415
-        from workbench.settings import identity_token, load_settings, mounted_environment  # noqa: PLC0415
+        from workbench.services.embedded import EmbeddedGateway  # noqa: PLC0415 - not in the server's main thread
+        from workbench.settings import load_settings  # noqa: PLC0415
+        from workbench_jupyter import connection  # noqa: PLC0415
 
-        surroundings = mounted_environment()
-        url = surroundings.gateway_url
-        self.configured_url = url.rstrip("/") if url else None
-        settings = load_settings(credentials=url is None)  # a gateway elsewhere has its own
+        self.configured_url = connection.configured_url()
+        # A gateway elsewhere has its own credentials of providers.
+        settings = load_settings(credentials=self.configured_url is None)
         self.mount = settings.jupyter.mount
-        expires_in = min(settings.jupyter.key_expires_in, settings.policy.exploration.expires_in)
-        own = running_gateway(settings.home) if self.configured_url else None
-        if own is not None and own.url == self.configured_url:
-            # The environment comes from a kernel, or from `workbench up`: that gateway is ours to hold.
-            self.configured_url = None
         if self.configured_url is not None:
-            desk = _configured(self.configured_url, identity_token(), surroundings.home)
-            return Connection(desk, lease=None, expires_in=expires_in)
+            return connection.connect_configured(self.configured_url, settings)
         if self._embedded is None:
             self._embedded = EmbeddedGateway(settings.home, settings.file, on_change=self._moved)
-        address = self._embedded.attach()
-        return Connection(KeyDesk(address.url, address.owner_token), self._embedded.lease_id, expires_in)
+        return connection.connect_embedded(self._embedded, settings)
 
     def _moved(self, address: GatewayAddress) -> None:
         self.on_move(address.url)
-
-
-def _configured(url: str, identity: str | None, home: Path) -> KeyDesk:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInput(
-            f"WORKBENCH_GATEWAY_URL is {url!r}, which is no root URL of a gateway.",
-            hint="Set it to a URL such as https://gateway.example.com and restart Jupyter.",
-        )
-    if identity is None and is_loopback(url):
-        # The owner's token is a secret of this machine: it is never sent to another one.
-        identity = read_owner_token(home)
-    if identity is None:
-        raise AuthenticationFailed(
-            f"The gateway at {url} has to know who asks for a key, and this server has no identity.",
-            hint="Set WORKBENCH_IDENTITY_TOKEN in the Jupyter server's environment and restart it.",
-            code="missing_key",
-        )
-    return KeyDesk(url, identity)
 
 
 def _starting() -> GatewayUnreachable:

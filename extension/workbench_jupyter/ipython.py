@@ -14,9 +14,8 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.wire.key_file import read_key_file
-from workbench_jupyter.variables import GATEWAY_URL, KEY_FILE, NOTICE, mounted_sdks
+from workbench_jupyter.variables import GATEWAY_URL, KEY_FILE, NOTICE, STARTING, mounted_sdks
 
-_STARTING = "gateway_starting"
 _PATIENCE = 15.0  # seconds that the first cell waits for a gateway that is starting
 _PAUSE = 0.1  # seconds between two looks while it waits
 
@@ -64,7 +63,7 @@ class KernelKey:
         try:
             read_key_file(self._path)
         except WorkbenchError as error:
-            return error.error_code == _STARTING
+            return error.error_code == STARTING
         return False
 
 

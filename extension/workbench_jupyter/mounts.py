@@ -13,9 +13,10 @@ from typing import Any
 
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.wire.key_file import MountedKey, read_key_file, write_key_file, write_key_problem
-from workbench_jupyter.broker import STARTING, Broker
+from workbench_jupyter.broker import Broker
 from workbench_jupyter.plan import Plan, environment, plan
 from workbench_jupyter.runtime_folder import RuntimeFolder
+from workbench_jupyter.variables import STARTING
 
 _PATIENCE = 6.0  # seconds that a kernel's start waits for a gateway that starts; clients give up on a start after 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to mount late

@@ -19,6 +19,8 @@ NOTICE = "WORKBENCH_NOTICE"
 """What the kernel tells the user once."""
 SERVER_ONLY = ("WORKBENCH_IDENTITY_TOKEN",)
 """What a kernel has no business to know: the key is there so that it need not."""
+STARTING = "gateway_starting"
+"""Code of the problem in a key file that ends by itself."""
 
 
 @dataclass(frozen=True)

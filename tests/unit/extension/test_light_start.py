@@ -25,6 +25,6 @@ def test_loading_the_notice_into_a_kernel_loads_nothing_heavy():
     assert loaded_by(statement, (*HEAVY, "pydantic", "jupyter_server", "tornado")) == []
 
 
-@pytest.mark.parametrize("module", ["workbench.services.embedded", "workbench.settings"])
+@pytest.mark.parametrize("module", ["workbench_jupyter.connection", "workbench.settings"])
 def test_what_the_background_thread_loads_is_not_heavy_either(module):
     assert loaded_by(f"import {module}", HEAVY) == []
