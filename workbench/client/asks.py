@@ -53,6 +53,11 @@ def feedback(request_id: str, value: Any, comment: str | None) -> Ask[dict[str, 
     return Ask("/v1/feedback", dict, method="post", body={"request_id": request_id, "value": value, "comment": comment})
 
 
+def feedback_since(after: int, limit: int) -> Ask[list[dict[str, Any]]]:
+    """Ask for what all callers said, oldest first, after a row of that number."""
+    return Ask("/v1/feedback", answers.read_rows, query={"after": str(after), "limit": str(limit)}, as_identity=True)
+
+
 def published(name: str, alias: str) -> Ask[PublishedPrompt]:
     """Ask for the prompt that is live under an alias."""
     return Ask(_prompt_path(name, alias), answers.read_published)

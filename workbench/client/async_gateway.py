@@ -99,6 +99,10 @@ class AsyncGateway(Base):
         """Tell how good the answer of one of the caller's calls was; telling it again replaces it."""
         return await self._ask(asks.feedback(request_id, value, comment))
 
+    async def feedback_since(self, after: int = 0, *, limit: int = 500) -> list[dict[str, Any]]:
+        """Return what all callers said after row `after`, oldest first, by an identity rather than a key."""
+        return await self._ask(asks.feedback_since(after, limit))
+
     # -- published prompts -------------------------------------------------------------------------------------------
 
     async def published(self, name: str, alias: str = "production") -> PublishedPrompt:

@@ -103,6 +103,10 @@ class Gateway(Base):
         """Tell how good the answer of one of the caller's calls was; telling it again replaces it."""
         return self._ask(asks.feedback(request_id, value, comment))
 
+    def feedback_since(self, after: int = 0, *, limit: int = 500) -> list[dict[str, Any]]:
+        """Return what all callers said after row `after`, oldest first, by an identity rather than a key."""
+        return self._ask(asks.feedback_since(after, limit))
+
     # -- published prompts -------------------------------------------------------------------------------------------
 
     def published(self, name: str, alias: str = "production") -> PublishedPrompt:
