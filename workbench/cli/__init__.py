@@ -53,7 +53,9 @@ class _Rooms(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"  try: {error.hint}", err=True)
             sys.exit(2)
         except WorkbenchError as error:
             click.echo(f"error: {error.message}", err=True)
