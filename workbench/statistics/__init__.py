@@ -6,6 +6,7 @@ interval, its n and the name of its method.
 
 from workbench.statistics.difference import Difference, Verdict, paired_difference
 from workbench.statistics.intervals import Interval, mean_interval, wilson
+from workbench.statistics.multiplicity import holm
 from workbench.statistics.quantiles import normal_quantile, student_t_quantile
 from workbench.statistics.sign_flip import sign_flip_p_value
 
@@ -13,6 +14,7 @@ __all__ = [
     "Difference",
     "Interval",
     "Verdict",
+    "holm",
     "mean_interval",
     "normal_quantile",
     "paired_difference",
