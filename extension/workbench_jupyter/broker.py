@@ -78,12 +78,11 @@ class Broker:
         self.start()
         await self._settled(patience)
 
-    async def issue(self, note: str, *, patience: float) -> tuple[IssuedKey, str]:
-        """Return a new key and the gateway's root URL; wait at most `patience` seconds for a gateway that starts.
+    async def issue(self, note: str) -> tuple[IssuedKey, str]:
+        """Return a new key and the gateway's root URL.
 
         Raises GatewayUnreachable, with code `gateway_starting` where trying later will do, or what the gateway told.
         """
-        await self.reach(patience=patience)
         connection = self._connection()
         if connection is None:
             raise self.error or _starting()

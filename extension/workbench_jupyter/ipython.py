@@ -48,7 +48,8 @@ class KernelKey:
         except WorkbenchError as error:
             if str(error) != self._told:
                 self._told = str(error)
-                news.append(f"No key is mounted in this kernel. {error}")
+                hint = f"\n  {error.hint}" if error.hint else ""
+                news.append(f"No key is mounted in this kernel. {error.message}{hint}")
             return news
         self._environ[GATEWAY_URL] = key.gateway_url
         for sdk in mounted_sdks(self._environ):

@@ -67,7 +67,8 @@ class Mounts:
         folder = await self.open()
         async with self._lock(kernel_id):
             before = self._mounted.get(kernel_id)
-            mounted, key = await self._issue(kernel_id, folder, patience=_PATIENCE)
+            await self._broker.reach(patience=_PATIENCE)
+            mounted, key = await self._issue(kernel_id, folder)
             url = key.gateway_url if key else self._broker.url
             mounted = replace(mounted, plan=plan(environ, mount=self._broker.mount, gateway_url=url))
             self._mounted[kernel_id] = mounted
@@ -115,16 +116,15 @@ class Mounts:
 
     # -- one key -----------------------------------------------------------------------------------------------------
 
-    async def _issue(
-        self, kernel_id: str, folder: RuntimeFolder, *, patience: float
-    ) -> tuple[Mounted, MountedKey | None]:
+    async def _issue(self, kernel_id: str, folder: RuntimeFolder) -> tuple[Mounted, MountedKey | None]:
         """Get a key and write its file, or write there why there is none."""
         path = folder.key_file(kernel_id)
         try:
             if self._closed:
                 raise Unavailable("The Jupyter server is stopping.")
-            issued, url = await self._broker.issue(f"Jupyter kernel {kernel_id}", patience=patience)
+            issued, url = await self._broker.issue(f"Jupyter kernel {kernel_id}")
         except WorkbenchError as error:
+            error.hint = error.hint or "`workbench doctor` says what to mend; the key then follows by itself."
             write_key_problem(path, error)
             return Mounted(kernel_id, error=error), None
         key = MountedKey(issued.key, issued.expires_at, url)
@@ -159,7 +159,7 @@ class Mounts:
     async def _mount_late(self, before: Mounted, folder: RuntimeFolder) -> None:
         async with self._lock(before.kernel_id):
             if self._mounted.get(before.kernel_id) is before:  # it has neither ended nor started anew
-                mounted, _ = await self._issue(before.kernel_id, folder, patience=0)
+                mounted, _ = await self._issue(before.kernel_id, folder)
                 self._mounted[before.kernel_id] = replace(mounted, plan=before.plan)
 
     def _moved(self, url: str) -> None:

@@ -22,7 +22,7 @@ def environ(key_file):
 def test_a_key_that_comes_late_reaches_the_environment(key_file, environ):
     write_key_problem(key_file, GatewayUnreachable("The gateway is down.", hint="Start it."))
     kernel = KernelKey(environ)
-    assert kernel.refresh() == ["No key is mounted in this kernel. The gateway is down. Start it."]
+    assert kernel.refresh() == ["No key is mounted in this kernel. The gateway is down.\n  Start it."]
     assert "OPENAI_API_KEY" not in environ
     write_key_file(key_file, MountedKey("wbx-late", None, URL))
     assert kernel.refresh() == []
