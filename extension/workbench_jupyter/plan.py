@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from workbench.wire.key_file import MountedKey
 from workbench_jupyter.variables import (
@@ -23,6 +24,9 @@ from workbench_jupyter.variables import (
     Sdk,
     mounted_sdks,
 )
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,20 @@ def environment(
     if key is not None:
         for sdk in chosen.sdks:
             result |= sdk.variables(key)
-    return result
+    return result | _direct_ways(environ, gateway_url)
+
+
+def _direct_ways(environ: Mapping[str, str], gateway_url: str | None) -> dict[str, str]:
+    """Return what lets SDKs reach a gateway of this machine where the user has a proxy for everything else."""
+    if gateway_url is not None and urlsplit(gateway_url).hostname not in _LOOPBACK:
+        return {}
+    if not any(environ.get(name) for proxy in _PROXIES for name in (proxy, proxy.upper())):
+        return {}
+    # Where both spellings are set, some libraries read the one and some the other.
+    listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    hosts = [host for host in listed.split(",") if host]
+    value = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def _leads_to_gateway(sdk: Sdk, environ: Mapping[str, str], gateway_url: str | None) -> bool:

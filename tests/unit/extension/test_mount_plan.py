@@ -88,3 +88,14 @@ def test_a_relative_home_still_means_the_same_folder_in_the_kernel(tmp_path, mon
 
 def test_no_row_touches_aws():
     assert not [name for sdk in SDKS for name in sdk.names if name.startswith("AWS_")]
+
+
+def test_a_proxy_of_the_users_is_not_asked_for_a_gateway_of_this_machine():
+    kernel = start_with({"HTTPS_PROXY": "http://proxy.example.com", "NO_PROXY": "intranet.example.com"})
+    assert kernel["NO_PROXY"] == kernel["no_proxy"] == "intranet.example.com,127.0.0.1,localhost"
+    assert kernel["HTTPS_PROXY"] == "http://proxy.example.com"
+
+
+def test_a_gateway_elsewhere_is_reached_as_the_user_says():
+    environ = {"HTTPS_PROXY": "http://proxy.example.com"}
+    assert "NO_PROXY" not in start_with(environ, url="https://gateway.example.com", key=None)
