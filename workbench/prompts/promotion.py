@@ -62,8 +62,10 @@ class Sync:
     """The alias."""
     version: int
     """The version that is live."""
+    moved: bool
+    """Whether MLflow's alias was moved just now."""
     moved_from: int | None
-    """The version that MLflow's alias pointed to, if it was moved."""
+    """The version that it pointed to before; None if to none."""
     problem: str | None
     """What can't be mended by moving the alias: a text that was changed, a version that was deleted."""
 
@@ -176,12 +178,14 @@ def sync(
     live = gateway.published(name, alias)
     problem = difference_in_registry(live, tracker)
     held = tracker.aliases(name).get(alias)
+    moved = False
     if held != live.version:
         try:
             tracker.set_alias(name, alias, live.version)
+            moved = True
         except WorkbenchError as error:
             problem = problem or error.message
-    return Sync(name, alias, live.version, moved_from=held if held != live.version else None, problem=problem)
+    return Sync(name, alias, live.version, moved=moved, moved_from=held, problem=problem)
 
 
 def _followed(tracker: Tracker, promotion: Promotion) -> Promotion:
