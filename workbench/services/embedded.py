@@ -41,6 +41,16 @@ class GatewayAddress:
     """Bearer token of the local owner; issues keys."""
 
 
+def wait_until_gone(home: Path, *, timeout: float = 10.0) -> bool:
+    """Wait for a gateway that nobody uses to end; return whether it did."""
+    deadline = time.monotonic() + timeout
+    while (record := read_record(home)) is not None and _is_gateway(record.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def running_gateway(home: Path) -> GatewayAddress | None:
     """Return the embedded gateway that runs for a home and answers, or None; nothing is started."""
     record, token = read_record(home), read_owner_token(home)
@@ -113,7 +123,7 @@ class EmbeddedGateway:
         return self._address
 
     def close(self) -> None:
-        """Give the lease up; the gateway ends when it was the last one. Twice is fine."""
+        """Give the lease up; the gateway ends a few seconds later if it was the last one. Twice is fine."""
         self._closing.set()
         if self._watcher is not None and self._watcher is not threading.current_thread():
             self._watcher.join()

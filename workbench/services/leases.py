@@ -6,7 +6,10 @@ is: the gateway finds that nobody holds it, revokes the keys that were issued wi
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -32,6 +35,7 @@ class Lease:
                 break
             # The gateway found the file between its making and its locking, and removed it.
             self._lock.release()
+        self._path.write_text(json.dumps({"pid": os.getpid()}), "utf-8")
 
     @property
     def held(self) -> bool:
@@ -52,9 +56,27 @@ class Lease:
         return f"Lease({self.id!r}, {'held' if self.held else 'released'})"
 
 
-def held_leases(home: Path) -> list[str]:
-    """Return the ids of the leases that living processes hold; nothing is changed."""
-    return [path.stem for path in sorted((home / LEASES).glob("*.lock")) if is_held(path)]
+@dataclass(frozen=True)
+class HeldLease:
+    """A lease that some process holds."""
+
+    id: str
+    """Its name; keys carry it."""
+    pid: int | None
+    """The process that holds it; None if it does not tell."""
+
+
+def held_leases(home: Path) -> list[HeldLease]:
+    """Return the leases that living processes hold; nothing is changed."""
+    return [_described(path) for path in sorted((home / LEASES).glob("*.lock")) if is_held(path)]
+
+
+def _described(path: Path) -> HeldLease:
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        return HeldLease(id=path.stem, pid=int(fields["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return HeldLease(id=path.stem, pid=None)
 
 
 def is_held(path: Path) -> bool:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -28,9 +28,9 @@ class Program:
     """What it is called in messages; its log is `logs/<name>.log` below the home."""
     command: tuple[str, ...]
     """The command line."""
-    url: str
-    """Where its user goes, without secrets."""
-    ready_url: str
+    url: str = ""
+    """Where its user goes, without secrets; empty if it serves nobody."""
+    ready_url: str = field(default="", repr=False)
     """Answers 2xx once it is ready."""
     secret_url: str | None = field(default=None, repr=False)
     """Where its user goes, token included; None if there is no token."""
@@ -135,6 +135,17 @@ class Process:
                 raise self.log.explain(f"{self.program.name} was not ready after {timeout:.0f} s:")
             time.sleep(0.1)
 
+    def ended(self) -> Unavailable:
+        """Return the error that tells that the program is no longer there."""
+        return self.log.explain(f"{self.program.name} ended with exit code {self.exit_code}:")
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit code of a program that ends by itself; raises Unavailable if it is too late."""
+        try:
+            return self._guard.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise self.log.explain(f"{self.program.name} did not end within {timeout:.0f} s:") from error
+
     def ask_to_stop(self) -> None:
         """Begin to stop it and return at once."""
         if self._guard.stdin is not None:
@@ -150,6 +161,10 @@ class Process:
             self._guard.kill()
             self._guard.wait()
 
+    def is_ready(self) -> bool:
+        """Return whether it answers now."""
+        return self.exit_code is None and answers(self.program.ready_url)
+
     def __enter__(self) -> Process:
         return self
 
@@ -159,3 +174,12 @@ class Process:
     def __repr__(self) -> str:
         state = "running" if self.exit_code is None else f"ended with {self.exit_code}"
         return f"Process({self.program.name!r}, pid={self.pid}, {state})"
+
+
+def stop_all(processes: Iterable[Process]) -> None:
+    """Stop processes side by side, and wait until nothing of them is left."""
+    processes = list(processes)
+    for process in processes:
+        process.ask_to_stop()
+    for process in processes:
+        process.stop()

@@ -1,0 +1,107 @@
+"""The programs that stand beside the gateway, as rows: each on loopback, at a port of its own, without a browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from workbench.errors import MissingComponent
+from workbench.services.ports import LOOPBACK
+from workbench.services.processes import Program, python_module
+from workbench.settings import Settings
+
+
+def jupyter_lab(settings: Settings, *, port: int, token: str, folder: Path) -> Program:
+    """Return JupyterLab on the notebooks of a folder."""
+    return _jupyter("jupyterlab", settings, module="jupyterlab", page="/lab", port=port, token=token, folder=folder)
+
+
+def jupyter_server(settings: Settings, *, port: int, token: str, folder: Path) -> Program:
+    """Return a Jupyter server without a front end."""
+    return _jupyter(
+        "jupyter-server", settings, module="jupyter_server", page="/", port=port, token=token, folder=folder
+    )
+
+
+def mlflow_ui(settings: Settings, *, port: int) -> Program:
+    """Return MLflow's own pages on the tracking data of the home."""
+    _require("mlflow", extra="tracking")
+    url = f"http://{LOOPBACK}:{port}"
+    artifacts = (settings.home / "artifacts").as_uri()
+    return Program(
+        name="mlflow",
+        # One worker: it is one person's, and each takes 300 MB.
+        command=python_module(
+            "mlflow", "ui", "--backend-store-uri", settings.tracking_uri, "--default-artifact-root", artifacts,
+            "--host", LOOPBACK, "--port", str(port), "--workers", "1",
+        ),
+        url=url,
+        ready_url=f"{url}/health",
+        environment={
+            **_configuration(settings),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+    )  # fmt: skip
+
+
+def streamlit_app(settings: Settings, *, port: int) -> Program:
+    """Return the app in which answers are compared blind, rated and promoted."""
+    _require("streamlit", extra="app")
+    found = find_spec("workbench_app")
+    if found is None or not found.submodule_search_locations:
+        raise MissingComponent("The app is not installed.", hint='pip install "genai-workbench[app]"')
+    url = f"http://{LOOPBACK}:{port}"
+    main = Path(next(iter(found.submodule_search_locations))) / "main.py"
+    return Program(
+        name="app",
+        command=python_module(
+            "streamlit", "run", str(main), "--server.headless", "true", "--server.address", LOOPBACK,
+            "--server.port", str(port), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false",
+        ),
+        url=url,
+        ready_url=f"{url}/_stcore/health",
+        environment=_configuration(settings),
+    )  # fmt: skip
+
+
+def migration(settings: Settings) -> Program:
+    """Return what brings MLflow's schema up to date, and ends: a process of its own, so that nobody else keeps MLflow in memory."""
+    _require("mlflow", extra="tracking")
+    return Program(
+        name="mlflow-migration",
+        command=(sys.executable, "-P", "-c", "from workbench import tracking; tracking.connect()"),
+        environment=_configuration(settings),
+    )
+
+
+def _jupyter(name: str, settings: Settings, *, module: str, page: str, port: int, token: str, folder: Path) -> Program:
+    _require(module, extra="jupyter")
+    url, secret = f"http://{LOOPBACK}:{port}", f"token={quote(token)}"
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return Program(
+        name=name,
+        command=python_module(
+            module, "--no-browser", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", *root,
+        ),
+        url=url + page,
+        ready_url=f"{url}/api/status?{secret}",
+        secret_url=f"{url}{page}?{secret}",
+        # Not on the command line, which every user of the machine can read.
+        environment={**_configuration(settings), "JUPYTER_TOKEN": token},
+    )  # fmt: skip
+
+
+def _configuration(settings: Settings) -> Mapping[str, str]:
+    """Let every program read the file that we read, whatever folder it works in."""
+    return {"WORKBENCH_CONFIG": str(settings.file)} if settings.file else {}
+
+
+def _require(package: str, *, extra: str) -> None:
+    if find_spec(package) is None:
+        raise MissingComponent(f"{package} is not installed.", hint=f'pip install "genai-workbench[{extra}]"')
