@@ -16,8 +16,12 @@ COLUMNS = ("candidate", "example_id", "repeat", "output", "error", "request_id",
 
 
 def cells_frame(cells: Sequence[Cell], scorers: Sequence[str]) -> pd.DataFrame:
-    """Return one row a cell. An output is its text, or else its image (bytes); several are a list."""
+    """Return one row a cell.
+
+    `output` is its text, or else its first image (bytes). Where any cell has images, `images` holds all of them.
+    """
     rows: list[dict[str, Any]] = []
+    pictured = any(cell.answer and cell.answer.output.images for cell in cells)
     for cell in cells:
         answer = cell.answer
         usage = answer.usage if answer else None
@@ -26,6 +30,7 @@ def cells_frame(cells: Sequence[Cell], scorers: Sequence[str]) -> pd.DataFrame:
             "example_id": cell.job.example.id,
             "repeat": cell.job.repeat,
             "output": _shown(answer.output) if answer else None,
+            **({"images": list(answer.output.images) if answer else None} if pictured else {}),
             "error": cell.error,
             "request_id": answer.request_id if answer else None,
             "trace_id": cell.trace_id if cell.sent else None,
@@ -72,7 +77,5 @@ def metric_column(frame: pd.DataFrame, metric: str) -> str:
     raise InvalidInput(f"No metric named {metric!r}.", hint=f"Known: {', '.join([*known, *NUMBERS])}.")
 
 
-def _shown(output: Output) -> str | bytes | list[bytes] | None:
-    if output.text is not None or not output.images:
-        return output.text
-    return output.images[0] if len(output.images) == 1 else list(output.images)
+def _shown(output: Output) -> str | bytes | None:
+    return output.images[0] if output.text is None and output.images else output.text

@@ -58,7 +58,7 @@ def _panel(axis: Any, table: pd.DataFrame, name: str) -> None:
     axis.set_ylim(len(table) - 0.5, -0.7)
     lows, highs = table[f"score.{name}.low"], table[f"score.{name}.high"]
     if lows.min() >= 0 and highs.max() <= 1:
-        axis.set_xlim(-0.03, 1.03)
+        axis.set_xlim(-0.04, 1.08)
     counts = sorted({int(count) for count in table[f"score.{name}.n"]})
     axis.set_title(f"{name} (n={'-'.join(map(str, {counts[0], counts[-1]}))})", fontsize=10)
     axis.set_xlabel("mean, 95% interval", fontsize=8)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -34,9 +34,11 @@ class Session:
         self._journal = journal
         self._experiment_id = experiment_id
         self._stop = threading.Event()
-        self._given_up: dict[str, str] = {}
+        self._counting = threading.Lock()
         self._failures: Counter[str] = Counter()
-        self._successes: Counter[str] = Counter()
+        self._worked: set[str] = set()
+        self._given_up: dict[str, str] = {}
+        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def answers(self, jobs: Sequence[Job], *, concurrency: int, progress: bool, resume: bool) -> list[Cell]:
         """Return a cell for each job, in the order of the jobs."""
@@ -56,7 +58,8 @@ class Session:
                 for cell in cells:
                     done[id(cell.job)] = cell
                     bar.update()
-                    self._count(cell, bar.write if progress else _silent)
+                    while progress and not self._news.empty():
+                        bar.write(self._news.get())
 
             try:
                 take(workers)
@@ -71,7 +74,8 @@ class Session:
         return [done[id(job)] for job in jobs]
 
     def _run(self, job: Job) -> Cell:
-        if (reason := self._given_up.get(job.candidate.name)) is not None:
+        name = job.candidate.name
+        if (reason := self._given_up.get(name)) is not None:
             return Cell(job, error=reason, sent=False)
         started_at = datetime.now(UTC)
         try:
@@ -79,24 +83,22 @@ class Session:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a candidate raises is the candidate's failure
+            self._count_failure(name, told(error))
             return Cell(job, error=told(error), started_at=started_at, ended_at=datetime.now(UTC))
         self._journal.write(job, answer, experiment_id=self._experiment_id)
+        with self._counting:
+            self._worked.add(name)
+            self._failures[name] = 0
         return Cell(job, answer=answer)
 
-    def _count(self, cell: Cell, write: Callable[[str], Any]) -> None:
-        """Give a candidate up that fails and fails."""
-        name = cell.job.candidate.name
-        if cell.answer is not None:
-            self._successes[name] += 1
-            self._failures[name] = 0
-            return
-        if not cell.sent or name in self._given_up:
-            return
-        self._failures[name] += 1
-        count = self._failures[name]
-        if count >= (_STOPPED_WORKING if self._successes[name] else _NEVER_WORKED):
-            self._given_up[name] = f"not sent: the {count} calls before it failed"
-            write(f"{name}: {count} calls in a row failed, the rest is not sent. The last said: {cell.error}")
+    def _count_failure(self, name: str, error: str) -> None:
+        """Give a candidate up that fails and fails. The threads count: they are faster than whoever reads the cells."""
+        with self._counting:
+            self._failures[name] += 1
+            count = self._failures[name]
+            if name not in self._given_up and count >= (_STOPPED_WORKING if name in self._worked else _NEVER_WORKED):
+                self._given_up[name] = f"not sent: the {count} calls before it failed, the last with {error}"
+                self._news.put(f"{name}: {count} calls in a row failed, the rest is not sent. The last said: {error}")
 
     def _finish(self, workers: Workers, take: Callable[[Iterable[Cell]], None]) -> None:
         """Take the calls under way, unless a second interrupt says not to wait."""
@@ -125,7 +127,3 @@ def _as_it_was(error: WorkbenchError, message: str) -> WorkbenchError:
         return kind(message, code=error.error_code)
     error.add_note(message)
     return error
-
-
-def _silent(message: str) -> None:
-    del message
