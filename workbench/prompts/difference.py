@@ -96,7 +96,7 @@ def diff(
         parameters={
             name: (first.parameters.get(name), second.parameters.get(name))
             for name in names
-            if first.parameters.get(name) != second.parameters.get(name)
+            if repr(first.parameters.get(name)) != repr(second.parameters.get(name))  # 0 and 0.0 have two hashes
         },
         schema_changed=first.schema != second.schema,
     )

@@ -112,7 +112,7 @@ class Gate:
             f"difference {self._signed(difference.mean)} [{self._signed(difference.low)}, "
             f"{self._signed(difference.high)}], n = {difference.n}"
         )
-        figures = {**asdict(difference), "verdict": difference.verdict, "missing": missing}
+        figures = {**_finite(asdict(difference)), "verdict": difference.verdict, "missing": missing}
         if self.rule == "superior":
             return Decision(difference.verdict == "better", f"{difference.verdict}: {shown}", figures)
         passed = difference.low > -float(self.margin or 0)
@@ -128,7 +128,7 @@ class Gate:
         passed = interval.high <= threshold if self._less_is_better else interval.low >= threshold
         word = ("at most" if self._less_is_better else "at least") if passed else "not surely at the threshold"
         shown = f"mean {interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}], n = {interval.n}"
-        figures = {**asdict(interval), "threshold": threshold, "missing": len(scores) - len(kept)}
+        figures = {**_finite(asdict(interval)), "threshold": threshold, "missing": len(scores) - len(kept)}
         return Decision(passed, f"{word} {threshold:g}: {shown}", figures)
 
     def _too_few(self, complete: int, examples: int) -> Decision | None:
@@ -156,3 +156,8 @@ class Gate:
 
     def _signed(self, value: float) -> str:
         return f"{value:+.3g}" if self._bounds is None else f"{value:+.2f}"
+
+
+def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return figures as JSON takes them: an end that lies at infinity is none."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}

@@ -35,6 +35,8 @@ def check_template(template: Any) -> Template:
         role, content = message.get("role"), message.get("content")
         if role not in ROLES:
             raise InvalidInput(f"Message {number} has the role {role!r}. Known: {', '.join(ROLES)}.")
+        if more := sorted(set(message) - {"role", "content"}):
+            raise InvalidInput(f"Message {number} has more than role and content: {', '.join(more)}.")
         parts = content if isinstance(content, list) else [content]
         if not parts or not all(isinstance(part, dict if isinstance(content, list) else str) for part in parts):
             raise InvalidInput(f"Message {number} has no content: expected a text or a list of parts.")
