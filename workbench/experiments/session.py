@@ -47,7 +47,13 @@ class Session:
             id(job): Cell(job, answer=kept[job.key], reused=True) for job in jobs if job.key in kept and job.key
         }
         missing = [job for job in jobs if id(job) not in done]
-        workers = Workers(missing, self._run, count=concurrency, stop=self._stop)
+
+        def work(job: Job) -> Cell:
+            # The thread itself puts the cell where it stays: an interrupt may hit the reader with a cell in its hand.
+            done[id(job)] = cell = self._run(job)
+            return cell
+
+        workers = Workers(missing, work, count=concurrency, stop=self._stop)
         with tqdm(
             total=len(jobs), initial=len(done), desc=self._name, unit="cell", disable=not progress, dynamic_ncols=True
         ) as bar:
@@ -55,8 +61,7 @@ class Session:
                 bar.set_postfix_str(f"{len(done)} from the journal")
 
             def take(cells: Iterable[Cell]) -> None:
-                for cell in cells:
-                    done[id(cell.job)] = cell
+                for _ in cells:
                     bar.update()
                     while progress and not self._news.empty():
                         bar.write(self._news.get())

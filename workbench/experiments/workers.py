@@ -28,41 +28,36 @@ class Workers:
             threading.Thread(target=self._take, name=f"experiment-{number}", daemon=True)
             for number in range(min(count, len(jobs)))
         ]
-        self._running = 0
 
     def __iter__(self) -> Iterator[Cell]:
         """Yield cells until every thread has ended; an error that a job raised is raised here."""
         for thread in self._threads:
             thread.start()
-            self._running += 1
-        while self._running:
-            # A short wait instead of an endless one: on some platforms an interrupt does not end the latter.
-            if (cell := self._next(_LOOK_SECONDS)) is not None:
+        while not self._all_read:
+            if (cell := self._next()) is not None:
                 yield cell
 
     def finish(self, seconds: float) -> Iterator[Cell]:
         """Send nothing more; yield the cells whose calls are under way and end within `seconds`."""
         self._stop.set()
         deadline = time.monotonic() + seconds
-        while self._running and (left := deadline - time.monotonic()) > 0:
+        while not self._all_read and time.monotonic() < deadline:
             try:
-                if (cell := self._next(min(left, _LOOK_SECONDS))) is not None:
+                if (cell := self._next()) is not None:
                     yield cell
             except Exception:  # noqa: BLE001, S112 - the first error is being told already
                 continue
 
     @property
-    def all_ended(self) -> bool:
-        """Whether no thread is left."""
-        return not any(thread.is_alive() for thread in self._threads)
+    def _all_read(self) -> bool:
+        # The threads are looked at, not counted: an interrupt may hit whoever counts between two lines.
+        return not any(thread.is_alive() for thread in self._threads) and self._ended.empty()
 
-    def _next(self, seconds: float) -> Cell | None:
+    def _next(self) -> Cell | None:
         try:
-            ended = self._ended.get(timeout=seconds)
+            # A short wait instead of an endless one: on some platforms an interrupt does not end the latter.
+            ended = self._ended.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
-            return None
-        if ended is None:
-            self._running -= 1
             return None
         if isinstance(ended, BaseException):
             raise ended
@@ -80,4 +75,4 @@ class Workers:
             self._stop.set()
             self._ended.put(error)
         finally:
-            self._ended.put(None)
+            self._ended.put(None)  # wakes the reader
