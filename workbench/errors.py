@@ -148,6 +148,12 @@ class Unavailable(WorkbenchError):
     code, status, retryable = "unavailable", 503, True
 
 
+class WeightsMissing(Unavailable):
+    """An embedded model has no weights on this machine; the hint is the command that gets them."""
+
+    code, retryable, actor = "weights_missing", False, "caller"
+
+
 class GatewayUnreachable(Unavailable):
     """The client found no gateway, or the one it knew does not answer."""
 
@@ -176,6 +182,12 @@ class ProviderCredential(ProviderError):
     """A provider refused the gateway's own credential: the admin must mend it, not the caller."""
 
     code, retryable, actor = "provider_credential", False, "admin"
+
+
+class ProviderLimit(LimitExceeded):
+    """A provider's own limit is used up, not one of the gateway's; `retry_after` is what the provider said."""
+
+    code, actor = "provider_rate_limit", "provider"
 
 
 class StreamCut(ProviderError):

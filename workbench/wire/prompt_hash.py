@@ -1,4 +1,7 @@
-"""The hash of a prompt version: what gateway, loader and registry compare."""
+"""The hash by which a published prompt is known: the same text, parameters and schema give the same hash anywhere.
+
+Canonical JSON: keys sorted, no white space, text as UTF-8 rather than escapes.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def canonical_json(value: Any) -> bytes:
+    """Return the one spelling of a JSON value that hashes are taken of; raises ValueError for NaN and infinities."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
 def prompt_hash(
-    template: str | Sequence[Mapping[str, Any]], parameters: Mapping[str, Any], schema: Mapping[str, Any] | None
+    template: str | Sequence[Mapping[str, Any]],
+    parameters: Mapping[str, Any] | None,
+    schema: Mapping[str, Any] | None,
 ) -> str:
-    """Return the SHA-256 (hex) of template, parameters and schema in canonical JSON: sorted keys, no spaces, UTF-8."""
-    canonical = json.dumps(
-        {"template": template, "parameters": parameters, "schema": schema},
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """Return the SHA-256, in hex, of a prompt's template, parameters and schema; no parameters count as `{}`."""
+    whole = {
+        "template": template if isinstance(template, str) else [dict(message) for message in template],
+        "parameters": dict(parameters or {}),
+        "schema": None if schema is None else dict(schema),
+    }
+    return hashlib.sha256(canonical_json(whole)).hexdigest()

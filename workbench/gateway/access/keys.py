@@ -1,0 +1,138 @@
+"""Keys in memory: whose a key is, and whether it is good now. No call waits for SQL to learn that."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workbench.errors import AuthenticationFailed
+from workbench.gateway.access.key_format import KeyKind, digest, well_formed
+from workbench.gateway.access.scopes import Scopes
+from workbench.gateway.times import utc_text
+
+_WAY_OUT = "Restart the kernel to have a new key mounted, or issue one with `workbench keys issue`."
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A gateway key; the secret itself is nowhere but with its holder."""
+
+    id: str
+    """Public name of the key, `key_...`."""
+    hash: bytes
+    """SHA-256 of the secret."""
+    kind: KeyKind
+    """What it may be used for."""
+    owner: str
+    """The identity that it was issued to."""
+    note: str
+    """What its owner wrote about it."""
+    created_at: float
+    """Seconds since the epoch."""
+    expires_at: float | None
+    """Seconds since the epoch; None: it has no end."""
+    use_case: str | None = None
+    """The use case that a production key belongs to."""
+    lease: str | None = None
+    """The user lease that it ends with."""
+    scopes: Scopes = field(default_factory=Scopes)
+    """What it may use."""
+    limits: dict[str, Any] = field(default_factory=dict)
+    """Limits by name; none yet."""
+    revoked_at: float | None = None
+    """Seconds since the epoch; None: it was not revoked."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what may be told of the key."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "owner": self.owner,
+            "use_case": self.use_case,
+            "note": self.note,
+            "created_at": utc_text(self.created_at),
+            "expires_at": None if self.expires_at is None else utc_text(self.expires_at),
+            "revoked_at": None if self.revoked_at is None else utc_text(self.revoked_at),
+            "scopes": self.scopes.as_dict(),
+            "limits": self.limits,
+        }
+
+
+class KeyTable:
+    """All keys that the gateway knows, revoked and expired ones too, so that each can be told why it is refused."""
+
+    def __init__(self) -> None:
+        self._by_hash: dict[bytes, Key] = {}
+        self._by_id: dict[str, Key] = {}
+        self._latest = 0.0
+
+    def put(self, key: Key) -> None:
+        """Add or replace a key."""
+        self._by_hash[key.hash] = key
+        self._by_id[key.id] = key
+
+    def get(self, key_id: str) -> Key | None:
+        """Return the key of that id, good or not."""
+        return self._by_id.get(key_id)
+
+    def revoke(self, key_id: str) -> Key:
+        """Mark a key as revoked from now on; a second time changes nothing."""
+        key = self._by_id[key_id]
+        if key.revoked_at is None:
+            key = replace(key, revoked_at=self.now())
+            self.put(key)
+        return key
+
+    def owned_by(self, owner: str) -> list[Key]:
+        """Return the keys of an owner, newest first."""
+        return sorted((k for k in self._by_id.values() if k.owner == owner), key=lambda k: -k.created_at)
+
+    def leased(self) -> dict[str, list[Key]]:
+        """Return the live keys that end with a lease, by lease."""
+        now = self.now()
+        found: dict[str, list[Key]] = {}
+        for key in self._by_id.values():
+            if key.lease and key.revoked_at is None and (key.expires_at is None or key.expires_at > now):
+                found.setdefault(key.lease, []).append(key)
+        return found
+
+    def now(self) -> float:
+        """Return the time that expiry is judged by: the clock, but never backwards, so no dead key comes to life."""
+        self._latest = max(self._latest, time.time())
+        return self._latest
+
+    def check(self, presented: str) -> Key:
+        """Return the key that a caller presented; raises AuthenticationFailed, which says what is wrong with it."""
+        # Some SDKs recognise a bad key only by the words "Incorrect API key provided".
+        key = self._by_hash.get(digest(presented)) if well_formed(presented) else None
+        if key is None:
+            raise AuthenticationFailed(
+                f"Incorrect API key provided: {_masked(presented)} is no key of this gateway.",
+                hint=_hint(presented),
+            )
+        if key.revoked_at is not None:
+            raise AuthenticationFailed(
+                f"Incorrect API key provided: key {key.id} was revoked at {utc_text(key.revoked_at)}.",
+                hint=_WAY_OUT,
+                code="revoked",
+            )
+        if key.expires_at is not None and key.expires_at <= self.now():
+            raise AuthenticationFailed(
+                f"Incorrect API key provided: key {key.id} expired at {utc_text(key.expires_at)}.",
+                hint=_WAY_OUT,
+                code="expired",
+            )
+        return key
+
+
+def _masked(presented: str) -> str:
+    return f"'{presented[:4]}...'" if presented.startswith(("wbx-", "wbp-", "wbo-")) else "what was sent"
+
+
+def _hint(presented: str) -> str:
+    if presented.startswith("wbo-"):
+        return "This is an owner token; it issues keys and makes no calls. `workbench keys issue` gives a key."
+    if presented.startswith("sk-"):
+        return "This looks like a provider's own key; the gateway takes keys that start with wbx- or wbp-."
+    return _WAY_OUT

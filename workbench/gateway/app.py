@@ -1,0 +1,80 @@
+"""The gateway's ASGI application: every route and the lifespan on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from workbench.errors import Unavailable, WorkbenchError
+from workbench.gateway.access.routes import KeyRoutes, MeRoutes
+from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
+from workbench.gateway.parts import Parts
+from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
+from workbench.gateway.reply import json_reply
+from workbench.gateway.unified.body import ClientLeft
+from workbench.gateway.unified.question import CHAT, EMBEDDINGS
+from workbench.gateway.unified.routes import Calls, ModelRoutes
+from workbench.settings import Settings
+
+
+def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
+    """Return the gateway of a configuration. Nothing is opened before its lifespan starts."""
+    gateway = parts or Parts(settings)
+    keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
+    prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            await gateway.open()
+            yield
+        finally:
+            await gateway.close()
+
+    async def healthz(request: Request) -> Response:
+        return json_reply(request, {"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        gateway.spool.check()
+        if gateway.published.fault is not None:
+            raise Unavailable(str(gateway.published.fault), code=gateway.published.fault.error_code)
+        return json_reply(request, {"status": "ready", "stage": gateway.stage})
+
+    routes = [
+        Route("/v1/chat/completions", Calls(gateway, CHAT), methods=["POST"]),
+        Route("/v1/embeddings", Calls(gateway, EMBEDDINGS), methods=["POST"]),
+        Route("/v1/models", models.list),
+        Route("/v1/models/{name:path}", models.show),
+        Route("/v1/prompts", prompts.list),
+        Route("/v1/prompts/{reference}", prompts.show),
+        Route("/v1/prompts/{reference}", prompts.publish, methods=["POST"]),
+        Route("/v1/prompts/{reference}/history", prompts.history),
+        Route("/v1/feedback", feedback.give, methods=["POST"]),
+        Route("/v1/feedback", feedback.drain),
+        Route("/me", me.show),
+        Route("/me/calls", me.calls),
+        Route("/me/usage", me.usage),
+        Route("/keys", keys.list),
+        Route("/keys/exploration", keys.issue, methods=["POST"]),
+        Route("/keys/{id}", keys.revoke, methods=["DELETE"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            WorkbenchError: on_workbench_error,
+            ClientLeft: on_client_left,
+            HTTPException: UnknownPath(gateway),
+            Exception: on_unexpected_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    return Door(app, host=settings.gateway.host)

@@ -1,0 +1,357 @@
+"""The life of a call, from its head to its ledger row. Each step is one verb; the rooms do the work.
+
+authenticate -> read -> authorise -> admit -> guard input -> look in cache -> redact
+  -> route -> relay (restore, guard output) -> settle -> record
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from workbench.errors import (
+    InvalidInput,
+    PermissionDenied,
+    ProviderError,
+    ProviderLimit,
+    StreamCut,
+    Unavailable,
+    WorkbenchError,
+)
+from workbench.gateway.access.credentials import key_of
+from workbench.gateway.access.keys import Key
+from workbench.gateway.deadline import Deadline
+from workbench.gateway.ledger.meter import Meter
+from workbench.gateway.ledger.row import LedgerRow, Outcome
+from workbench.gateway.ledger.tags import read_tags
+from workbench.gateway.parts import Parts
+from workbench.gateway.providers.provider import ConnectionDropped, Stream, StreamFailed, Whole
+from workbench.gateway.reply import Headers, Reply, body_of, error_headers, request_id_of, status_of
+from workbench.gateway.routing.attempts import Attempt, Attempts
+from workbench.gateway.routing.models import Model
+from workbench.gateway.times import utc_now
+from workbench.gateway.unified import header_table
+from workbench.gateway.unified.body import ClientLeft, read_body
+from workbench.gateway.unified.question import Operation, Question
+from workbench.wire import headers as names
+from workbench.wire.sse import Event, frame
+
+_log = logging.getLogger("workbench.gateway.call")
+
+_TAGS = names.TAGS.encode()
+_DONE = b"[DONE]"
+_LEFT = 499
+
+
+class Call:
+    """One request on its way through the gateway."""
+
+    key: Key | None = None
+    """The key that makes the call, once it is known to be good."""
+    question: Question
+    """What is asked."""
+    model: Model
+    """What is asked for."""
+    attempt: Attempt | None = None
+    """Where it is answered, or was tried last."""
+
+    def __init__(self, gateway: Parts, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self._operation = operation
+        self._receive = receive
+        self._began = perf_counter()
+        self._waited = 0.0
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._row = LedgerRow(request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=operation.path)
+        self._reply = Reply(send, self._row.request_id)
+        self._meter = Meter()
+        self._deadline = Deadline(gateway.settings.gateway.timeouts.total)
+        self._task = asyncio.current_task()
+        self._interruption: WorkbenchError | ClientLeft | None = None
+        self._open = True
+
+    async def live(self) -> None:
+        """Live it from end to end. Whatever happens, the caller gets an answer and the ledger a row."""
+        self._gateway.in_flight.enter(self)
+        try:
+            await self._go()
+        except (WorkbenchError, ClientLeft) as error:
+            await self._end_with(error)
+        except asyncio.CancelledError:
+            await self._end_with(self._interruption or Unavailable("The gateway is stopping.", code="stopping"))
+        except Exception:  # noqa: BLE001 - also what nobody foresaw ends in an answer and a row
+            _log.exception("call %s failed in the gateway", self._row.request_id)
+            await self._end_with(WorkbenchError("The gateway failed on this call.", hint="See the gateway's log."))
+        finally:
+            self._gateway.in_flight.leave(self)
+
+    async def _go(self) -> None:
+        self.authenticate()
+        await self.read()
+        self.authorise()
+        self.admit()
+        self.guard_input()
+        answer: Whole | Stream | None = self.look_in_cache()
+        if answer is None:
+            self.redact()
+            answer = await self.route()
+        if isinstance(answer, Whole):
+            await self.relay_whole(answer)
+        else:
+            await self.relay_stream(answer)
+
+    def interrupt(self, error: WorkbenchError | ClientLeft) -> None:
+        """End the call with an error, wherever it is; too late once it is being settled."""
+        if self._open and self._interruption is None and self._task is not None:
+            self._interruption = error
+            self._task.cancel()
+
+    # -- before a provider is asked ----------------------------------------------------------------------------------
+
+    def authenticate(self) -> None:
+        """Find out whose key makes the call."""
+        key = self.key = key_of(self._headers, self._gateway.keys)
+        row = self._row
+        row.key_id, row.owner, row.use_case = key.id, key.owner, key.use_case
+        if tags := self._headers.get(_TAGS):
+            row.tags = read_tags(tags)
+        if trace := self._headers.get(b"traceparent"):
+            row.trace_id = trace[3:35].decode("latin-1")
+
+    async def read(self) -> None:
+        """Read the question; from here on, a client that leaves ends the call."""
+        body = await read_body(self._receive, self._headers, limit=self._gateway.settings.gateway.max_body_bytes)
+        watch = asyncio.ensure_future(self._receive())
+        watch.add_done_callback(lambda _: self.interrupt(ClientLeft()))
+        self._watch = watch
+        self.question = self._operation.read(body, header_table.to_provider(self._headers))
+        self._row.model, self._row.stream = self.question.model[:200], int(self.question.stream)
+
+    def authorise(self) -> None:
+        """Check that the key may do this here."""
+        key = self.key
+        assert key is not None
+        if key.kind == "exploration" and self._gateway.stage == "production":
+            raise PermissionDenied(
+                "An exploration key works at the staging gateway only; this one serves production.",
+                hint="Use the staging gateway, or the production key of a use case.",
+                code="wrong_stage",
+            )
+        if not (key.scopes.allow_path(self._operation.path) and key.scopes.allow_model(self.question.model)):
+            raise PermissionDenied(
+                f"Key {key.id} may not use model {self.question.model[:200]!r} at {self._operation.path}.",
+                hint="`/me` tells what it may use.",
+            )
+        self.model = self._gateway.models.get(self.question.model)
+        if self.model.task != self._operation.task:
+            raise InvalidInput(
+                f"Model {self.model.name!r} is for {self.model.task}, not for {self._operation.task}.",
+                hint="`/v1/models` tells the task of each model.",
+                code="wrong_task",
+                param="model",
+            )
+
+    def admit(self) -> None:
+        """Refuse what can't be written down; limits and reservations will be held here."""
+        self._gateway.spool.check()
+
+    def guard_input(self) -> None:
+        """Place of the input guards: none yet."""
+
+    def look_in_cache(self) -> Whole | None:
+        """Place of the cache: none yet, so there is never an answer."""
+        return None
+
+    def redact(self) -> None:
+        """Place of redaction: none yet, and the settings refuse to promise it."""
+
+    # -- the provider ------------------------------------------------------------------------------------------------
+
+    async def route(self) -> Whole | Stream:
+        """Ask one deployment after the other until one answers; after its first byte there is no other."""
+        assert self.key is not None
+        attempts = Attempts(self.model, self._gateway.models, self.key.scopes)
+        failure: WorkbenchError | None = None
+        for attempt in attempts:
+            self._note(attempt)
+            try:
+                return await self._ask(attempt)
+            except (ProviderError, ProviderLimit, Unavailable) as error:
+                failure = error
+                if isinstance(error, ConnectionDropped):
+                    attempts.repeat(attempt)
+            if self._interruption is not None:
+                raise self._interruption
+        raise failure or PermissionDenied(
+            f"The key may use no provider of model {self.model.name!r}.", hint="`/me` tells what it may use."
+        )
+
+    def _note(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        row, deployment = self._row, attempt.deployment
+        row.attempts += 1
+        row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
+
+    async def _ask(self, attempt: Attempt) -> Whole | Stream:
+        provider = self._gateway.providers[attempt.deployment.provider]
+        patience = provider.timeouts.first_token
+        self._deadline.expect(
+            patience,
+            f"Provider {provider.name!r} sent no byte of an answer within {patience:g} s"
+            " ([gateway] timeouts.first_token).",
+        )
+        began = perf_counter()
+        try:
+            with self._deadline:
+                if self.question.stream:
+                    return await provider.stream(self.question, attempt.deployment.model)
+                answer = await provider.answer(self.question, attempt.deployment.model)
+        finally:
+            self._waited += perf_counter() - began
+        try:
+            self._meter.read_whole(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProviderError(f"Provider {provider.name!r} answered what is no JSON object.") from error
+        return answer
+
+    # -- the answer --------------------------------------------------------------------------------------------------
+
+    async def relay_whole(self, answer: Whole) -> None:
+        """Send a plain answer, after its row is durable."""
+        answer = self.restore_whole(answer)
+        self.guard_output_whole(answer)
+        self.settle("ok", status=200)
+        await self.record()
+        cost = header_table.cost(self._row.cost_usd)
+        await self._reply.whole(200, answer.body, [*self._answer_headers(answer.request_id), *cost])
+
+    async def relay_stream(self, answer: Stream) -> None:
+        """Pass a stream on, event by event as it came; its last event waits until the row is durable."""
+        try:
+            last = await self._pass_on(answer)
+        except BaseException:
+            answer.abort()
+            raise
+        self.settle("ok", status=200)
+        await self.record()
+        await self._reply.last(last)
+        await answer.finish()
+
+    async def _pass_on(self, answer: Stream) -> bytes:
+        """Send all events but those of the last piece; return that piece. Raises StreamCut if there is none."""
+        assert self.attempt is not None
+        name = self.attempt.deployment.provider
+        provider = self._gateway.providers[name]
+        idle = f"Provider {name!r} sent nothing for {provider.timeouts.idle:g} s in the middle of its stream."
+        with self._deadline:
+            while True:
+                began = perf_counter()
+                self._deadline.expect(provider.timeouts.idle, idle)
+                events = await answer.next()
+                self._deadline.rest()
+                now = perf_counter()
+                self._waited += now - began
+                if not events:
+                    raise StreamCut(f"Provider {name!r} ended its stream before the answer was whole.")
+                if not self._reply.begun:
+                    self._row.first_token_ms = (now - self._began) * 1000
+                    await self._reply.begin_stream(self._answer_headers(answer.request_id))
+                piece, ended = self._sift(events)
+                if ended:
+                    self._open = False
+                    return piece
+                await self._reply.piece(piece)
+
+    def _sift(self, events: list[Event]) -> tuple[bytes, bool]:
+        """Return what of the events goes to the caller, and whether the terminal one is among them."""
+        passing = []
+        for event in events:
+            if event.data == _DONE:
+                passing.append(event.raw)
+                return b"".join(passing), True
+            restored = self.restore(event)
+            self.guard_output(restored)
+            usage_only = self._meter.read_frame(restored)
+            if restored.data.startswith(b'{"error"'):
+                raise StreamFailed(self._row.provider or "", b"".join([*passing, restored.raw]))
+            if not usage_only or self.question.wants_usage:
+                passing.append(restored.raw)
+        return b"".join(passing), False
+
+    def restore_whole(self, answer: Whole) -> Whole:
+        """Place of un-redaction in a plain answer: nothing was redacted yet."""
+        return answer
+
+    def restore(self, event: Event) -> Event:
+        """Place of un-redaction in a stream: nothing was redacted yet."""
+        return event
+
+    def guard_output_whole(self, answer: Whole) -> None:
+        """Place of the output guards on a plain answer: none yet."""
+
+    def guard_output(self, event: Event) -> None:
+        """Place of the output guards on a stream: none yet."""
+
+    def _answer_headers(self, upstream_id: str | None) -> Headers:
+        assert self.attempt is not None
+        return list(header_table.to_caller(self.attempt, upstream_id=upstream_id))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def settle(self, outcome: Outcome, *, status: int, error_code: str | None = None) -> None:
+        """Book what the call used and cost. From here on nothing interrupts it."""
+        self._open = False
+        row = self._row
+        row.outcome, row.status, row.error_code = outcome, status, error_code
+        if self.attempt is None or not self._meter.produced:
+            row.cost_usd = 0.0
+            return
+        usage = self._meter.usage(question_bytes=self.question.size)
+        row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
+        row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
+        row.reasoning_tokens = usage.reasoning_tokens
+        rate = self._gateway.prices.of(self.attempt.deployment).rate
+        if rate is None:
+            row.cost_source = "unknown"
+            return
+        row.cost_usd = rate.cost(usage)
+        row.cost_source = "estimated" if self._meter.estimated else rate.source
+        row.price_version = rate.version
+
+    async def record(self) -> None:
+        """Write the row and wait until it is durable; raises Unavailable if it can't be."""
+        row = self._row
+        latency = perf_counter() - self._began
+        row.latency_ms = latency * 1000
+        row.overhead_ms = (latency - self._waited) * 1000
+        await self._gateway.spool.write(row)
+
+    async def _end_with(self, error: WorkbenchError | ClientLeft) -> None:
+        """Settle and record a call that did not go well, and tell the caller, if there still is one."""
+        if isinstance(error, ClientLeft):
+            self.settle("client_left", status=200 if self._reply.begun else _LEFT, error_code="client_left")
+            await self._record_anyway()
+            return
+        if self._row.latency_ms is None:  # else it was the ledger that failed, and the row is with it
+            outcome: Outcome = "refused" if self.attempt is None else "failed"
+            status = 200 if self._reply.begun else status_of(error)
+            self.settle(outcome, status=status, error_code=error.error_code)
+            await self._record_anyway()
+        if self._reply.begun:
+            told = error.raw if isinstance(error, StreamFailed) else frame(self._body(error))
+            await self._reply.last(told)
+        else:
+            await self._reply.whole(status_of(error), self._body(error), error_headers(error))
+
+    def _body(self, error: WorkbenchError) -> bytes:
+        return body_of(error, self._row.request_id)
+
+    async def _record_anyway(self) -> None:
+        try:
+            await self.record()
+        except Unavailable:
+            _log.warning("the row of call %s waits for the ledger", self._row.request_id)

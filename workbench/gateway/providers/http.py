@@ -1,0 +1,201 @@
+"""The HTTP client towards providers: one session, nothing followed, nothing unbounded."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from workbench.errors import ProviderError, ProviderTimeout, ProviderUnavailable, WorkbenchError
+from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped
+from workbench.gateway.providers.refusal import refusal
+from workbench.settings import Timeouts
+from workbench.wire.sse import Event, Splitter
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_MAX_ERROR_BYTES = 256 * 1024
+_LARGE_BODY = 1024 * 1024
+_END_SECONDS = 0.5
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+
+Refusal = Callable[[str, int, Mapping[str, str], bytes], WorkbenchError]
+"""Provider, status, headers and body of an answer that is no success -> the error that it means."""
+
+
+class HttpClient:
+    """One aiohttp session for all providers; opened inside the event loop.
+
+    Answers are asked for uncompressed, since usage is read from them as they pass; one that comes compressed all the
+    same is unpacked here and relayed plain.
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
+        self._connect_seconds = timeouts.connect
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Open the session."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            trust_env=False,
+            auto_decompress=True,
+            raise_for_status=False,
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
+        )
+
+    async def post(
+        self, provider: str, url: URL, body: bytes, headers: Mapping[str, str], *, refused: Refusal = refusal
+    ) -> aiohttp.ClientResponse:
+        """Return the answer's head once it is a success; raises what `refused` says of any other status."""
+        assert self._session is not None
+        data: Any = body if len(body) < _LARGE_BODY else io.BytesIO(body)
+        try:
+            response = await self._session.post(url, data=data, headers=headers, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(provider, error, self._connect_seconds) from error
+        if response.status == 200:
+            return response
+        try:
+            text = await _bounded(response, _MAX_ERROR_BYTES)
+        except (aiohttp.ClientError, OSError):
+            text = None
+        response.close()
+        raise refused(provider, response.status, response.headers, text or b"")
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+async def read_whole(provider: str, response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer; raises ProviderError if it breaks off or is too large."""
+    try:
+        body = await _bounded(response, MAX_ANSWER_BYTES)
+    except (aiohttp.ClientError, OSError) as error:
+        response.close()
+        raise AnswerBroken(f"Provider {provider!r} broke off in the middle of its answer.") from error
+    except BaseException:
+        response.close()
+        raise
+    if body is None:
+        response.close()
+        raise ProviderError(f"Provider {provider!r} answered with more than {MAX_ANSWER_BYTES} bytes.")
+    return body
+
+
+def request_id_of(response: aiohttp.ClientResponse) -> str | None:
+    """Return the provider's own id of a request."""
+    for name in _REQUEST_ID_HEADERS:
+        if value := response.headers.get(name):
+            return value[:200]
+    return None
+
+
+class HttpStream:
+    """A stream of server-sent events from a provider, never re-framed."""
+
+    def __init__(self, provider: str, response: aiohttp.ClientResponse) -> None:
+        self.request_id = request_id_of(response)
+        self._provider = provider
+        self._response = response
+        self._splitter = Splitter()
+        self._first: list[Event] = []
+
+    async def open(self) -> HttpStream:
+        """Wait for the first event; raises ProviderError where the answer is no stream or ends without one."""
+        if self._response.content_type != "text/event-stream":
+            kind = self._response.content_type[:100]
+            self.abort()
+            raise ProviderError(f"Provider {self._provider!r} answered a request for a stream with {kind!r}.")
+        try:
+            self._first = await self._read()
+        except BaseException:
+            self.abort()
+            raise
+        if not self._first:
+            self.abort()
+            raise ProviderError(f"Provider {self._provider!r} ended its stream before the first event.")
+        return self
+
+    async def next(self) -> list[Event]:
+        """Return the events that have come since; an empty list at the end, whether it was a good one or not."""
+        if self._first:
+            events, self._first = self._first, []
+            return events
+        return await self._read()
+
+    async def finish(self) -> None:
+        """Read to the end, which is near, so that the connection can serve the next call; else close it."""
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                while not self._response.content.at_eof() and await self._response.content.readany():
+                    pass
+        except (aiohttp.ClientError, OSError):
+            pass
+        finally:
+            self._response.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._response.close()
+
+    async def _read(self) -> list[Event]:
+        while True:
+            try:
+                chunk = await self._response.content.readany()
+            except (aiohttp.ClientError, OSError):
+                return []  # cut: the caller of `next` misses the terminal event
+            if not chunk:
+                return []
+            events = list(self._splitter.feed(chunk))
+            if events:
+                return events
+            if len(self._splitter.rest) > MAX_EVENT_BYTES:
+                raise ProviderError(f"Provider {self._provider!r} sent an event of over {MAX_EVENT_BYTES} bytes.")
+
+
+async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body, or None as soon as it is over the limit."""
+    if (response.content_length or 0) > limit:
+        return None
+    content = response.content
+    first = await content.readany()
+    if not first or content.at_eof():
+        return first
+    chunks, size = [first], len(first)
+    while chunk := await content.readany():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            return None
+    return b"".join(chunks)
+
+
+def _unreachable(provider: str, error: Exception, connect_seconds: float) -> WorkbenchError:
+    if isinstance(error, TimeoutError):
+        return ProviderTimeout(f"Provider {provider!r}: no connection within {connect_seconds:g} s.")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ProviderUnavailable(
+            f"Provider {provider!r} can't be reached: its host name does not resolve.",
+            hint=f"The admin must check [providers.{provider}] base_url.",
+        )
+    if isinstance(error, aiohttp.ClientSSLError):
+        return ProviderUnavailable(f"Provider {provider!r} can't be reached: its certificate is not good.")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        why = error.os_error.strerror or "no connection"
+        return ProviderUnavailable(
+            f"Provider {provider!r} can't be reached: {why}.",
+            hint=f"It may be down; if it stays so, the admin must check [providers.{provider}] base_url.",
+        )
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError):
+        return ConnectionDropped(f"Provider {provider!r} closed the connection before it answered.")
+    return ProviderError(f"Provider {provider!r} answered what is not HTTP ({type(error).__name__}).")

@@ -1,0 +1,189 @@
+"""The embedded models: a child process that speaks OpenAI's protocol on a loopback port.
+
+It is started when it is first asked, restarted when it died, and ends with the gateway: its standard input is held
+open, and it leaves when that closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from workbench.errors import ProviderError, Unavailable, WorkbenchError
+from workbench.gateway.providers.http import HttpClient, HttpStream
+from workbench.gateway.providers.openai import OpenAIProvider
+from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Question, Whole
+from workbench.gateway.providers.refusal import refusal
+from workbench.settings import Timeouts
+from workbench.wire.envelope import error_from_body
+
+START_SECONDS = 90.0
+_STOP_SECONDS = 5.0
+_LINE_LIMIT = 64 * 1024
+
+
+class _Ready(msgspec.Struct):
+    url: str
+    token: str
+
+
+class LocalProvider:
+    """Provider `local`: the child process and the OpenAI client in front of it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        client: HttpClient,
+        home: Path,
+        timeouts: Timeouts,
+        command: Sequence[str] = (sys.executable, "-m", "workbench.local"),
+    ) -> None:
+        self.name = name
+        # A model on this machine loads and computes at the machine's pace: only the end of the call bounds it.
+        self.timeouts = timeouts.model_copy(update={"first_token": timeouts.total, "idle": timeouts.total})
+        self._client = client
+        self._home = home
+        self._command = (*command, "--home", str(home))
+        self._log_path = home / "logs" / "local.log"
+        self._start: asyncio.Task[OpenAIProvider] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._drain: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def answer(self, question: Question, model: str) -> Whole:
+        """Ask for a plain answer; the first question starts the child."""
+        server = await self._running()
+        try:
+            return await server.answer(question, model)
+        except ProviderError as error:
+            raise await self._explained(error) from error
+
+    async def stream(self, question: Question, model: str) -> HttpStream:
+        """Ask for a stream; the first question starts the child."""
+        server = await self._running()
+        try:
+            return await server.stream(question, model)
+        except ProviderError as error:
+            raise await self._explained(error) from error
+
+    async def close(self) -> None:
+        """Close the child's standard input, and kill it if it does not leave."""
+        self._closed = True
+        if self._start is not None and not self._start.done():
+            self._start.cancel()
+            await asyncio.wait([self._start])
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            await _kill(process)
+
+    async def _running(self) -> OpenAIProvider:
+        """Return the client of a living child; all who ask while one starts wait for the same start."""
+        if self._closed:
+            raise Unavailable("The gateway is stopping.", code="stopping")
+        if self._start is None or (self._start.done() and not self._alive()):
+            self._start = asyncio.create_task(self._started())
+        return await asyncio.shield(self._start)
+
+    def _alive(self) -> bool:
+        assert self._start is not None
+        failed = self._start.cancelled() or self._start.exception() is not None
+        return not failed and self._process is not None and self._process.returncode is None
+
+    async def _started(self) -> OpenAIProvider:
+        self._log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._log_path.open("ab") as log:
+            beginning = log.tell()
+            process = self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=_LINE_LIMIT,
+                start_new_session=True,  # Ctrl-C in a terminal is for the gateway; the child leaves after it
+            )
+        try:
+            ready = await asyncio.wait_for(_ready(process), START_SECONDS)
+        except (TimeoutError, msgspec.DecodeError, ValueError) as error:
+            await _kill(process)
+            raise Unavailable(
+                f"The local model server did not start: {self._why(error, beginning)}.",
+                hint=f"See {self._log_path}, or run `workbench doctor`.",
+                code="local_unavailable",
+            ) from error
+        except asyncio.CancelledError:
+            await _kill(process)
+            raise
+        self._drain = asyncio.create_task(_read_on(process))
+        return OpenAIProvider(
+            self.name,
+            client=self._client,
+            base_url=f"{ready.url}/v1",
+            secret=ready.token,
+            timeouts=self.timeouts,
+            refused=_meant,
+        )
+
+    def _why(self, error: Exception, beginning: int) -> str:
+        if isinstance(error, TimeoutError):
+            return f"it was not ready within {START_SECONDS:g} s"
+        if isinstance(error, msgspec.DecodeError):
+            return "its first line is not what was agreed"
+        with self._log_path.open("rb") as log:
+            log.seek(beginning)
+            lines = log.read(1_000_000).decode("utf-8", "replace").strip().splitlines()
+        return f"{error}: {lines[-1].strip()[:300]}" if lines else str(error)
+
+    async def _explained(self, error: ProviderError) -> ProviderError:
+        """Say of a failed call that the child has died, where it has; the next call, or try, starts it again."""
+        assert self._process is not None
+        if isinstance(error, ConnectionDropped | AnswerBroken):
+            with contextlib.suppress(TimeoutError):
+                # The connection breaks a moment before the end of the process is known.
+                await asyncio.wait_for(asyncio.shield(self._process.wait()), 0.5)
+        if self._process.returncode is None:
+            return error
+        return ConnectionDropped(
+            f"The local model server ended in the middle of the call (exit code {self._process.returncode}).",
+            hint="It is started again with the next call.",
+        )
+
+
+def _meant(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> WorkbenchError:
+    """Return the error that the child meant: it speaks our own envelope."""
+    if status in (404, 429) or status >= 500:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return error_from_body(status, msgspec.json.decode(body))
+    return refusal(provider, status, headers, body)
+
+
+async def _ready(process: asyncio.subprocess.Process) -> _Ready:
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    if not line:
+        raise ValueError(f"it ended with exit code {await process.wait()}")
+    return msgspec.json.decode(line, type=_Ready)
+
+
+async def _read_on(process: asyncio.subprocess.Process) -> None:
+    """Read what the child prints, so that it never waits for a reader."""
+    assert process.stdout is not None
+    while await process.stdout.read(_LINE_LIMIT):
+        pass
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

@@ -1,0 +1,93 @@
+"""What a provider is to the gateway: something that answers a question, whole or as a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from workbench.errors import InvalidInput, ProviderError
+from workbench.settings import Timeouts
+from workbench.wire.sse import Event
+
+
+class Question(Protocol):
+    """What a caller asks, as a provider sees it."""
+
+    @property
+    def operation(self) -> str:
+        """Path below the provider's base URL, such as `chat/completions`."""
+
+    @property
+    def forwarded(self) -> Mapping[str, str]:
+        """Request headers that the provider may see."""
+
+    def body_for(self, model: str) -> bytes:
+        """Return the request body with the provider's own name of the model; the rest as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A plain answer."""
+
+    body: bytes
+    """A JSON object in OpenAI's shape."""
+    request_id: str | None
+    """The provider's own."""
+
+
+class Stream(Protocol):
+    """A streamed answer whose first events are there."""
+
+    request_id: str | None
+
+    async def next(self) -> list[Event]:
+        """Return the events that have come since, in order; an empty list at the end."""
+
+    async def finish(self) -> None:
+        """Let go of the connection after the terminal event, for the next call if it is good."""
+
+    def abort(self) -> None:
+        """Stop the provider at once; harmless after the end."""
+
+
+class Provider(Protocol):
+    """One entry of `[providers]`. Both verbs raise ProviderError, ProviderLimit or CallerRefused."""
+
+    name: str
+    timeouts: Timeouts
+
+    async def answer(self, question: Question, model: str) -> Whole:
+        """Ask for a plain answer."""
+
+    async def stream(self, question: Question, model: str) -> Stream:
+        """Ask for a stream and wait for its first event."""
+
+    async def close(self) -> None:
+        """Let go of what the provider holds."""
+
+
+class ConnectionDropped(ProviderError):
+    """The connection ended before a byte of the answer; one that had gone stale is worth a second try."""
+
+
+class AnswerBroken(ProviderError):
+    """The connection ended in the middle of a plain answer."""
+
+
+class StreamFailed(ProviderError):
+    """A provider told of its own failure in the middle of a stream; what it sent goes to the caller as it came."""
+
+    def __init__(self, provider: str, raw: bytes) -> None:
+        super().__init__(f"Provider {provider!r} failed in the middle of its stream.")
+        self.raw = raw
+
+
+class CallerRefused(InvalidInput):
+    """A provider refused what the caller sent, with a status and an error object of its own, both kept."""
+
+    def __init__(self, message: str, *, answered: int, fields: Mapping[str, object]) -> None:
+        code = fields.get("code")
+        super().__init__(message, code=str(code) if code else "refused_by_provider")
+        self.answered = answered
+        self.fields = fields

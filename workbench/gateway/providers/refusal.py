@@ -1,0 +1,80 @@
+"""What a provider's error status means here, and who must act: the caller, the admin or the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+import msgspec
+
+from workbench.errors import ProviderCredential, ProviderError, ProviderLimit, ProviderUnavailable, WorkbenchError
+from workbench.gateway.providers.provider import CallerRefused
+
+_OVERLOADED = (503, 529)
+_LONGEST_WAIT = 86400.0
+
+
+def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
+    provider: str, status: int, headers: Mapping[str, str], body: bytes
+) -> WorkbenchError:
+    """Return the error for an answer that is not a success; the body is never shown raw."""
+    fields = _error_fields(body)
+    said = f" It said: {str(fields['message'])[:500]!r}." if fields.get("message") else ""
+    if status in (401, 403):
+        return ProviderCredential(
+            f"Provider {provider!r} refused the gateway's own credential (it answered {status}).",
+            hint=f"Not your key: the admin must mend [providers.{provider}] credential.",
+        )
+    if status == 429:
+        wait = retry_after(headers)
+        return ProviderLimit(
+            f"Provider {provider!r} limits the gateway (it answered 429); no limit of this gateway was reached.{said}",
+            hint="Try again later." if wait is None else f"Try again in {wait:g} s.",
+            retry_after=wait,
+        )
+    if status == 404:
+        return ProviderError(
+            f"Provider {provider!r} does not know the path or the model (it answered 404).{said}",
+            hint=f"The admin must check [providers.{provider}] base_url and the deployment's model.",
+            code="provider_not_found",
+        )
+    if 300 <= status < 400:
+        return ProviderError(
+            f"Provider {provider!r} answered a redirect ({status}), which is never followed.",
+            hint=f"The admin must check [providers.{provider}] base_url.",
+        )
+    if 400 <= status < 500:
+        return CallerRefused(
+            str(fields.get("message") or f"Provider {provider!r} refused the request with status {status}."),
+            answered=status,
+            fields=fields,
+        )
+    if status in _OVERLOADED:
+        return ProviderUnavailable(f"Provider {provider!r} is overloaded (it answered {status}).{said}")
+    return ProviderError(f"Provider {provider!r} failed (it answered {status}).{said}")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for; None where there is none that can be read."""
+    text = headers.get("retry-after")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - NaN
+
+
+def _error_fields(body: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    error = value.get("error") if isinstance(value, dict) else None
+    return error if isinstance(error, dict) else {}

@@ -1,0 +1,1 @@
+"""Prompts that were promoted, and what applications say of the answers."""

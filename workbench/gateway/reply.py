@@ -1,0 +1,116 @@
+"""How answers and errors leave the gateway: JSON, the error envelope, and the bytes of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope, Send
+
+from workbench.errors import LimitExceeded, Unavailable, WorkbenchError
+from workbench.gateway.providers.provider import CallerRefused
+from workbench.wire import headers as names
+from workbench.wire.envelope import error_body
+
+Headers = list[tuple[bytes, bytes]]
+_JSON = (b"content-type", b"application/json")
+_REQUEST_ID = names.REQUEST_ID.encode()
+_SCOPE_ID = "workbench.request_id"
+_SOON = 2
+"""Seconds after which a part of the gateway that failed may be back."""
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id that the door gave to a request."""
+    return str(scope[_SCOPE_ID])
+
+
+def name_request(scope: Scope, request_id: str) -> None:
+    """Give a request its id."""
+    scope[_SCOPE_ID] = request_id
+
+
+def status_of(error: WorkbenchError) -> int:
+    """Return the HTTP status of an error; a provider's refusal of what the caller sent keeps its own."""
+    return error.answered if isinstance(error, CallerRefused) else error.status
+
+
+def body_of(error: WorkbenchError, request_id: str) -> bytes:
+    """Return the envelope of an error; fields of a provider's own error object stay beside ours."""
+    body = error_body(error, request_id=request_id)
+    if isinstance(error, CallerRefused):
+        body["error"] = {**body["error"], **error.fields}
+    return msgspec.json.encode(body)
+
+
+def error_headers(error: WorkbenchError) -> Headers:
+    """Return the headers that tell when to come back."""
+    if isinstance(error, LimitExceeded) and error.retry_after is not None:
+        return [(b"retry-after", f"{max(1, round(error.retry_after))}".encode())]
+    if isinstance(error, Unavailable):
+        return [(b"retry-after", f"{_SOON}".encode())]
+    return []
+
+
+def json_reply(
+    request: Request, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a JSON answer of a path that is no call."""
+    return Response(
+        msgspec.json.encode(value),
+        status_code=status,
+        media_type="application/json",
+        headers={**(headers or {}), names.REQUEST_ID: request_id_of(request.scope)},
+    )
+
+
+def error_reply(request: Request, error: WorkbenchError) -> Response:
+    """Return an error in the envelope."""
+    request_id = request_id_of(request.scope)
+    told = {name.decode(): value.decode() for name, value in error_headers(error)}
+    return Response(
+        body_of(error, request_id),
+        status_code=status_of(error),
+        media_type="application/json",
+        headers={**told, names.REQUEST_ID: request_id},
+    )
+
+
+class Reply:
+    """The answer to one call, sent whole or in pieces."""
+
+    __slots__ = ("_request_id", "_send", "begun")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = (_REQUEST_ID, request_id.encode())
+        self.begun = False
+        """Whether the status line is out, so that an error can only be an event."""
+
+    async def whole(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Send a plain answer."""
+        self.begun = True
+        length = (b"content-length", str(len(body)).encode())
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [_JSON, length, self._request_id, *headers]}
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send the head of a stream."""
+        self.begun = True
+        fixed = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+        await self._send(
+            {"type": "http.response.start", "status": 200, "headers": [*fixed, self._request_id, *headers]}
+        )
+
+    async def piece(self, body: bytes) -> None:
+        """Send a piece of a stream."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def last(self, body: bytes) -> None:
+        """Send the last piece of a stream and end it."""
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,153 @@
+"""The gateway process: arguments, socket, signals, the line that says it is ready, and a clean end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from workbench.errors import Conflict, SettingsError, Unavailable, WorkbenchError
+from workbench.gateway.app import create_app
+from workbench.gateway.embedded import Embedding
+from workbench.gateway.parts import Parts
+from workbench.settings import Settings, load_settings
+
+STOP_SECONDS = 30.0
+"""How long streams may take to end after SIGTERM."""
+_BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says when it is ready and ends with exit code 0 on SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Parts, *, url: str, embedding: Embedding | None) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._url = url
+        self._embedding = embedding
+        self._watch: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self._embedding is not None:
+            self._embedding.announce(self._url)
+            self._watch = asyncio.create_task(self._embedding.watch(self._gateway, leave=self._stop))
+        print(f"workbench gateway ready at {self._url}", flush=True)  # noqa: T201 - the line that others wait for
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own handlers raise the signal once more at the end, and the process would die of it.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        if self.should_exit:  # asked twice: do not wait for streams
+            self._gateway.in_flight.end_all()
+        else:
+            asyncio.get_running_loop().call_later(STOP_SECONDS, self._gateway.in_flight.end_all)
+        self.should_exit = True
+
+
+def serve(settings: Settings, *, host: str | None = None, port: int | None = None, embedded: bool = False) -> None:
+    """Serve until SIGTERM, or, embedded, until nobody uses it; raises WorkbenchError if it can't start."""
+    os.umask(0o077)  # state, ledger and logs are their owner's
+    place = settings.gateway.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    settings = settings.model_copy(update={"gateway": place})
+    embedding = Embedding(settings.home) if embedded else None
+    if embedding is not None:
+        embedding.claim()
+    try:
+        listener = _listen(place.host, place.port, any_other=embedded)
+        _run(settings, listener, embedding)
+    finally:
+        if embedding is not None:
+            embedding.release()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `python -m workbench.gateway`."""
+    parser = argparse.ArgumentParser(prog="python -m workbench.gateway", description="Serve the workbench's gateway.")
+    parser.add_argument("--config", type=Path, help="configuration file")
+    parser.add_argument("--host", help="address to listen on; default: [gateway] host")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 for any free one; default: [gateway] port")
+    parser.add_argument("--embedded", action="store_true", help="serve this home while somebody holds a lease on it")
+    parser.add_argument("--workers", type=int, choices=[1], default=1, help="processes; only 1 until limits are shared")
+    given = parser.parse_args(arguments)
+    try:
+        serve(load_settings(given.config), host=given.host, port=given.port, embedded=given.embedded)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a program's last word
+        sys.exit(2)
+    except WorkbenchError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _run(settings: Settings, listener: socket.socket, embedding: Embedding | None) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    gateway = Parts(settings)
+    config = uvicorn.Config(
+        create_app(settings, parts=gateway),
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(STOP_SECONDS) + 5,
+    )
+    server = _Server(config, gateway, url=_url(listener), embedding=embedding)
+    # A start that fails is told once, by the error, and not by a traceback before it.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: gateway.failure is None)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as error:  # so uvicorn ends where the lifespan failed
+        raise gateway.failure or Unavailable("The gateway did not start.") from error
+
+
+def _listen(host: str, port: int, *, any_other: bool) -> socket.socket:
+    """Return a listening socket; with `any_other`, on another port where this one is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            if not (any_other and error.errno == errno.EADDRINUSE):
+                raise
+            listener.bind((host, 0))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Port {port} of {host} is taken.", hint="Stop what listens there, or choose another with --port."
+            ) from error
+        raise Unavailable(
+            f"The gateway can't listen on {host}:{port}: {error.strerror}.", hint="Check [gateway] host and port."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

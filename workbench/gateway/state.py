@@ -1,0 +1,130 @@
+"""The state database: keys, published prompts and feedback, their tables on one screen.
+
+Any SQLAlchemy URL; SQLite is opened in WAL mode. The ledger is not here: it has a spool of its own.
+Every function that uses the engine blocks, so the event loop calls it in a thread.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from workbench.errors import IntegrityError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+
+metadata = sa.MetaData()
+
+schema_table = sa.Table("workbench_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+keys_table = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("owner", sa.String(200), nullable=False, index=True),
+    sa.Column("use_case", sa.String(200)),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("lease", sa.String(64)),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("limits", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("revoked_at", sa.Double),
+)
+
+published_table = sa.Table(
+    "published_prompts",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("alias", sa.String(100), nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("record_hash", sa.String(64), nullable=False),
+)
+
+feedback_table = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("key_id", sa.String(40), nullable=False),
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("comment", sa.Text),
+    sa.Column("created_at", sa.String(32), nullable=False),
+    sa.UniqueConstraint("owner", "request_id"),
+    sqlite_autoincrement=True,  # a number that was drained once is never given again
+)
+
+
+class State:
+    """The open state database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self._engine = _engine(self.url)
+
+    def open(self) -> None:
+        """Create or check the schema.
+
+        Raises IntegrityError for a database that a newer program has written, Unavailable where it can't be opened.
+        """
+        with self.transaction() as connection:
+            if not sa.inspect(connection).has_table(schema_table.name):
+                metadata.create_all(connection)
+                connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+                return
+            found = connection.execute(sa.select(sa.func.max(schema_table.c.version))).scalar_one()
+            if found > SCHEMA_VERSION:
+                raise IntegrityError(
+                    f"The state database has schema {found}; this program knows up to {SCHEMA_VERSION}.",
+                    hint="A newer workbench has written it: upgrade this one, or use another WORKBENCH_HOME.",
+                    code="newer_schema",
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection whose work is kept whole or not at all; raises Unavailable where the database fails."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.DBAPIError as error:
+            raise Unavailable(
+                f"The gateway's state database does not answer: {error.orig}.",
+                hint="Try again; if it stays so, the admin must look at the database.",
+                code="state_unavailable",
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    return engine

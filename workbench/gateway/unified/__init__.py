@@ -1,0 +1,1 @@
+"""The OpenAI-shaped endpoints below `/v1`."""

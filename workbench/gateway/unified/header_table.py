@@ -1,0 +1,33 @@
+"""The headers that pass between callers and providers, all of them: what is not in a table ends at the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from workbench.gateway.routing.attempts import Attempt
+from workbench.wire import headers as names
+
+TO_PROVIDER = {b"openai-beta": "OpenAI-Beta", b"traceparent": "traceparent", b"tracestate": "tracestate"}
+"""Request headers that a provider may see."""
+
+_MODEL, _DEPLOYMENT = names.MODEL.encode(), names.DEPLOYMENT.encode()
+_COST, _UPSTREAM_ID = names.COST_USD.encode(), names.UPSTREAM_REQUEST_ID.encode()
+
+
+def to_provider(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return what of a request's headers goes on to the provider."""
+    return {name: headers[key].decode("latin-1") for key, name in TO_PROVIDER.items() if key in headers}
+
+
+def to_caller(attempt: Attempt, *, upstream_id: str | None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what an answer tells of where it came from."""
+    yield _MODEL, attempt.model.name.encode("ascii", "replace")
+    yield _DEPLOYMENT, attempt.deployment.label.encode("ascii", "replace")
+    if upstream_id:
+        yield _UPSTREAM_ID, upstream_id.encode("ascii", "replace")
+
+
+def cost(usd: float | None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what a plain answer tells of its cost."""
+    if usd is not None:
+        yield _COST, (f"{usd:.10f}".rstrip("0").rstrip(".") or "0").encode()

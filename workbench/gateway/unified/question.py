@@ -1,0 +1,150 @@
+"""What a caller asks on a unified path: the few fields that the gateway reads, and all the others as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from workbench.errors import InvalidInput
+from workbench.gateway.unified.body import decode
+
+_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class _Named(msgspec.Struct):
+    type: str
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Chat(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    tools: list[_Named] | None = None
+    response_format: _Named | None = None
+
+
+class _Embeddings(msgspec.Struct):
+    model: str
+    input: str | list[Any]
+    encoding_format: str | None = None
+    dimensions: int | None = None
+
+
+_chat = msgspec.json.Decoder(_Chat)
+_embeddings = msgspec.json.Decoder(_Embeddings)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request as it goes to a provider."""
+
+    operation: str
+    """Path below a provider's base URL."""
+    model: str
+    """The name that the caller used."""
+    stream: bool
+    """Whether the answer comes in pieces."""
+    wants_usage: bool
+    """Whether the caller asked for the frame that tells the usage."""
+    size: int
+    """Bytes of the request body."""
+    _fields: dict[str, msgspec.Raw]
+    forwarded: Mapping[str, str] = field(default_factory=dict)
+    """Request headers that the provider may see."""
+
+    def body_for(self, model: str) -> bytes:
+        """Return the body for a provider: every field as it came but the model's name, and usage always asked for."""
+        fields = dict(self._fields)
+        fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+        if self.stream and not self.wants_usage:
+            asked = fields.get("stream_options")
+            options = (msgspec.json.decode(asked) if asked is not None else None) or {}
+            fields["stream_options"] = msgspec.Raw(msgspec.json.encode({**options, "include_usage": True}))
+        return msgspec.json.encode(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One unified path: what it is called at providers, and how its body is read."""
+
+    path: str
+    """Path at the gateway."""
+    name: str
+    """Path below a provider's base URL."""
+    task: str
+    """The task of the models that it takes."""
+    read: Callable[[bytes, Mapping[str, str]], Question]
+    """Check a body; raises InvalidInput."""
+
+
+def _read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
+    chat = decode(body, _chat)
+    if not chat.messages:
+        raise InvalidInput("messages is empty.", hint="Send at least one message.", param="messages")
+    stream = chat.stream is True
+    return Question(
+        operation=CHAT.name,
+        model=chat.model,
+        stream=stream,
+        wants_usage=stream and chat.stream_options is not None and chat.stream_options.include_usage is True,
+        size=len(body),
+        _fields=_raw_object.decode(body),
+        forwarded=forwarded,
+    )
+
+
+def _read_embeddings(body: bytes, forwarded: Mapping[str, str]) -> Question:
+    wish = decode(body, _embeddings)
+    if not wish.input:
+        raise InvalidInput("input is empty.", hint="Send a text, or a list of texts.", param="input")
+    _check_inputs(wish.input)
+    return Question(
+        operation=EMBEDDINGS.name,
+        model=wish.model,
+        stream=False,
+        wants_usage=False,
+        size=len(body),
+        _fields=_raw_object.decode(body),
+        forwarded=forwarded,
+    )
+
+
+def _check_inputs(inputs: str | list[Any]) -> None:
+    if isinstance(inputs, str):
+        return
+    kinds = {type(one) for one in inputs}
+    if kinds == {list}:
+        kinds = {type(token) for one in inputs for token in one}
+        if kinds == {int} and all(inputs):
+            return
+    elif kinds in ({str}, {int}) and "" not in inputs:
+        return
+    raise InvalidInput(
+        "input holds what can't be embedded.",
+        hint="Send a text, a list of texts that are not empty, or lists of token numbers.",
+        param="input",
+    )
+
+
+CHAT = Operation("/v1/chat/completions", "chat/completions", "chat", _read_chat)
+EMBEDDINGS = Operation("/v1/embeddings", "embeddings", "embedding", _read_embeddings)

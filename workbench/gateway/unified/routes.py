@@ -1,0 +1,47 @@
+"""The unified endpoints: calls on the hot path as bare ASGI, the catalogue beside them."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from workbench.gateway.access.credentials import reader_of
+from workbench.gateway.access.identity import Identity
+from workbench.gateway.access.keys import Key
+from workbench.gateway.call import Call
+from workbench.gateway.parts import Parts
+from workbench.gateway.reply import json_reply
+from workbench.gateway.requests import headers_of
+from workbench.gateway.unified.question import Operation
+
+
+class Calls:
+    """An endpoint whose requests are calls."""
+
+    def __init__(self, gateway: Parts, operation: Operation) -> None:
+        self._gateway = gateway
+        self._operation = operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one call live."""
+        await Call(self._gateway, self._operation, scope, receive, send).live()
+
+
+class ModelRoutes:
+    """`GET /v1/models` and `GET /v1/models/{name}`."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+
+    async def list(self, request: Request) -> Response:
+        """Answer with all models."""
+        return json_reply(request, self._gateway.catalogue.list(self._key(request)))
+
+    async def show(self, request: Request) -> Response:
+        """Answer with one model; its name may hold `/` and `:`."""
+        return json_reply(request, self._gateway.catalogue.get(request.path_params["name"], self._key(request)))
+
+    def _key(self, request: Request) -> Key | None:
+        reader = reader_of(headers_of(request), self._gateway.keys, self._gateway.owner)
+        return None if isinstance(reader, Identity) else reader

@@ -1,0 +1,81 @@
+"""Anthropic's wire format: messages, plain and streamed.
+
+Source: Anthropic's API reference, Messages and streaming Messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from workbench.simulator.answer import Answer, answer_to
+from workbench.wire.sse import frame
+
+
+def credential(headers: dict[str, str]) -> str:
+    """Return the key that a request carries."""
+    return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def error(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error."""
+    kind = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error", 529: "overloaded_error"}
+    return {
+        "type": "error",
+        "error": {
+            "type": kind.get(status) or ("invalid_request_error" if status < 500 else "api_error"),
+            "message": message,
+        },
+    }
+
+
+def plain(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a message."""
+    answer = _answer(body)
+    return {
+        **_head(body),
+        "content": [{"type": "text", "text": answer.text}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+    }
+
+
+def frames(body: dict[str, Any]) -> Iterator[bytes]:
+    """Yield a streamed message, the terminal event last."""
+    answer = _answer(body)
+    start = {**_head(body), "content": [], "usage": {"input_tokens": answer.input_tokens, "output_tokens": 1}}
+    yield _event("message_start", {"message": start})
+    yield _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
+    yield _event("ping", {})
+    for piece in answer.pieces:
+        yield _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}})
+    yield _event("content_block_stop", {"index": 0})
+    yield _event(
+        "message_delta",
+        {
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": answer.output_tokens},
+        },
+    )
+    yield _event("message_stop", {})
+
+
+def _head(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": "msg_simulated",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
+
+
+def _event(name: str, fields: dict[str, Any]) -> bytes:
+    return frame(msgspec.json.encode({"type": name, **fields}), name=name)
+
+
+def _answer(body: dict[str, Any]) -> Answer:
+    return answer_to(body["messages"], limit=body.get("max_tokens"))

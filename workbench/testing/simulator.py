@@ -1,0 +1,62 @@
+"""Simulated providers for a test: a loopback server, its faults and its recording."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.simulator.app import CREDENTIAL, Simulator
+from workbench.simulator.faults import Fault
+from workbench.simulator.recording import Seen
+from workbench.simulator.serve import serving
+
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class SimulatedProviders:
+    """A running simulator."""
+
+    url: str
+    """Root URL; OpenAI's API is below `/v1`, Anthropic's at the root."""
+    credential: str
+    """The key that it takes."""
+    simulator: Simulator
+    """The simulator itself."""
+
+    @property
+    def requests(self) -> list[Seen]:
+        """Return what arrived since the last `clear`."""
+        return self.simulator.recording.requests
+
+    def fail(self, kind: Any, **how: Any) -> None:
+        """Lay a fault in wait for the next request; see `Fault`."""
+        self.simulator.faults.add(Fault(kind=kind, **how))
+
+    def clear(self) -> None:
+        """Forget faults and recording."""
+        self.simulator.faults.clear()
+        self.simulator.recording.clear()
+
+    def wait_until(self, condition: Callable[[list[Seen]], bool]) -> None:
+        """Wait until the recording is as wanted; fails after some seconds."""
+        wait_until(lambda: condition(self.requests), f"the simulator saw {self.requests}")
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> None:
+    """Poll a condition until it holds; AssertionError with `what` if it does not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def simulated_providers() -> Iterator[SimulatedProviders]:
+    """Serve a simulator for as long as the block runs."""
+    simulator = Simulator()
+    with serving(simulator) as url:
+        yield SimulatedProviders(url=url, credential=CREDENTIAL, simulator=simulator)
