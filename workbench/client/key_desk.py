@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -56,6 +57,16 @@ class KeyDesk:
     def revoke(self, key_id: str, *, timeout: float) -> None:
         """Revoke a key at once."""
         self._ask("DELETE", f"/keys/{quote(key_id, safe='')}", None, timeout=timeout)
+
+    def live_keys(self, *, timeout: float) -> list[dict[str, Any]]:
+        """Return what may be told of the identity's keys that are neither revoked nor expired, newest first."""
+        now = datetime.now(UTC)
+        return [
+            key
+            for key in self._ask("GET", "/keys", None, timeout=timeout)["data"]
+            if key["revoked_at"] is None
+            and (key["expires_at"] is None or datetime.fromisoformat(key["expires_at"]) > now)
+        ]
 
     def _ask(self, method: str, path: str, body: object, *, timeout: float) -> Any:
         request = Request(  # noqa: S310 - the scheme is checked where the URL comes from

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.services.leases import Lease
-from workbench.services.ports import answers, free_port
+from workbench.services.ports import answers
 from workbench.services.processes import Log, python_module, spawn_detached
 from workbench.settings import load_settings
 from workbench.wire.embedded import read_owner_token, read_record
@@ -158,7 +158,7 @@ class EmbeddedGateway:
                 return found
             settings = load_settings(self._config, home=self._home)
             wanted = settings.gateway.port if port is None else port
-            return self._start(free_port(wanted), settings.file, deadline)
+            return self._start(wanted, settings.file, deadline)
 
     def _start(self, port: int, config: Path | None, deadline: float) -> GatewayAddress:
         log = Log(self._home, "gateway")

@@ -70,7 +70,7 @@ def streamlit_app(settings: Settings, *, port: int) -> Program:
 
 
 def migration(settings: Settings) -> Program:
-    """Return what brings MLflow's schema up to date, and ends: a process of its own, so that nobody else keeps MLflow in memory."""
+    """Return what brings MLflow's schema up to date and ends; a process of its own, because MLflow is large."""
     _require("mlflow", extra="tracking")
     return Program(
         name="mlflow-migration",

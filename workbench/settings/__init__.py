@@ -6,7 +6,13 @@ gets it.
 """
 
 from workbench.settings.credentials import resolve_credential
-from workbench.settings.environment import MountedEnvironment, home_folder, identity_token, mounted_environment
+from workbench.settings.environment import (
+    MountedEnvironment,
+    has_display,
+    home_folder,
+    identity_token,
+    mounted_environment,
+)
 from workbench.settings.load import config_path, load_settings, parse_settings
 from workbench.settings.tables import (
     CONFIG_NAME,
@@ -50,6 +56,7 @@ __all__ = [
     "TrackingSettings",
     "config_path",
     "embedded_default",
+    "has_display",
     "home_folder",
     "identity_token",
     "load_settings",

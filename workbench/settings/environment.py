@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,3 +52,9 @@ def identity_token(environ: Mapping[str, str] | None = None) -> str | None:
     """
     environ = os.environ if environ is None else environ
     return environ.get("WORKBENCH_IDENTITY_TOKEN") or environ.get("JUPYTERHUB_API_TOKEN") or None
+
+
+def has_display(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a browser could be opened for somebody to see."""
+    environ = os.environ if environ is None else environ
+    return sys.platform in ("darwin", "win32") or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

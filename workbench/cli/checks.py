@@ -1,0 +1,226 @@
+"""What the doctor looks at: each check is quick, changes nothing that stays, and loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from workbench.errors import SettingsError, WorkbenchError
+from workbench.settings import Settings, home_folder, load_settings
+
+_DISTRIBUTION = "genai-workbench"
+_INSTALL = "pip install -c constraints.txt '.[all]'"
+_NEEDED_EXTRAS = ("local", "jupyter", "tracking", "rag")
+_FREE_BYTES = 2 * 1024**3
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    what: str
+    """The thing that was looked at."""
+    ok: bool
+    """Whether it is as it should be."""
+    found: str
+    """What was found."""
+    mend: str = ""
+    """The command that mends it."""
+    needed: bool = True
+    """Whether the demo needs it."""
+
+
+def all_checks(config: Path | None, *, start: bool) -> Iterator[Finding]:
+    """Yield each finding as soon as it is there."""
+    yield python()
+    yield from packages()
+    home = home_folder()
+    yield writable(home)
+    yield space(home)
+    yield from models(home)
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        yield Finding("configuration", False, error.message, "workbench config check, after mending what it tells")
+        return
+    yield Finding("configuration", True, str(settings.file or "the embedded default"))
+    yield gateway(settings, config, start=start)
+    yield tracking_store(settings)
+    yield jupyter_extension()
+    yield browser()
+
+
+def python() -> Finding:
+    """Look at the interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "python", sys.version_info >= (3, 11), f"{version} at {sys.executable}", "install Python 3.11 or later"
+    )
+
+
+def packages() -> Iterator[Finding]:
+    """Compare what is installed with what each extra asks for, by the packages' own records."""
+    from packaging.requirements import Requirement
+
+    try:
+        asked = [Requirement(text) for text in metadata.requires(_DISTRIBUTION) or []]
+        extras = metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        yield Finding("packages", False, f"{_DISTRIBUTION} itself is not installed", _INSTALL)
+        return
+    for extra in ["", *(name for name in extras if name not in ("all", "test"))]:
+        wrong = [
+            problem
+            for requirement in asked
+            if _belongs(requirement.marker, extra) and (problem := _wrong(requirement.name, requirement.specifier))
+        ]
+        name = f"packages[{extra}]" if extra else "packages"
+        needed = not extra or extra in _NEEDED_EXTRAS
+        yield Finding(name, not wrong, "; ".join(wrong) or "all there", _INSTALL, needed=needed)
+
+
+def _belongs(marker: object, extra: str) -> bool:
+    """Return whether a requirement comes with an extra, and not without."""
+    from packaging.markers import Marker
+
+    if not isinstance(marker, Marker):
+        return not extra
+    alone = marker.evaluate({"extra": ""})
+    return alone if not extra else marker.evaluate({"extra": extra}) and not alone
+
+
+def _wrong(name: str, allowed: object) -> str | None:
+    from packaging.specifiers import SpecifierSet
+
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return f"{name} is missing"
+    assert isinstance(allowed, SpecifierSet)
+    return None if allowed.contains(version, prereleases=True) else f"{name} is {version}, needed {allowed}"
+
+
+def writable(home: Path) -> Finding:
+    """Write a file where state will be."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile(dir=home):
+            return Finding("home", True, str(home))
+    except OSError as error:
+        return Finding(
+            "home", False, f"{home}: {error.strerror}", "export WORKBENCH_HOME=<a folder that you may write>"
+        )
+
+
+def space(home: Path) -> Finding:
+    """Look at the free space where weights and tracking data go."""
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    return Finding(
+        "disk space", free >= _FREE_BYTES, f"{free / 1024**3:.1f} GB free at {place}",
+        "free 2 GB, or set WORKBENCH_HOME to a larger disk",
+    )  # fmt: skip
+
+
+def models(home: Path) -> Iterator[Finding]:
+    """Look for the embedded models' weights."""
+    from workbench.local import weights
+    from workbench.settings import EMBEDDED_MODELS
+
+    there = {one.model.name for one in weights.installed(home)}
+    for name in EMBEDDED_MODELS:
+        found = "weights are there" if name in there else "no weights"
+        # The second chat model is there to compare with.
+        needed = name != "smollm2-135m-q4"
+        yield Finding(f"model {name}", name in there, found, f"workbench models pull {name}", needed=needed)
+
+
+def gateway(settings: Settings, config: Path | None, *, start: bool) -> Finding:
+    """Reach the gateway, or start one for a moment."""
+    from workbench.services import EmbeddedGateway, running_gateway
+
+    running = running_gateway(settings.home)
+    if running is not None:
+        return Finding("gateway", True, f"answers at {running.url}, pid {running.pid}")
+    if not start:
+        return Finding("gateway", True, "does not run; not started to see", needed=False)
+    try:
+        with EmbeddedGateway(settings.home, config, restart=False):
+            return Finding("gateway", True, "does not run; it starts")
+    except WorkbenchError as error:
+        return Finding("gateway", False, error.message, error.hint or "workbench gateway, to see it fail")
+
+
+def tracking_store(settings: Settings) -> Finding:
+    """Compare the schema of MLflow's sqlite file with the one that the installed MLflow wants."""
+    uri = settings.tracking_uri
+    if not uri.startswith("sqlite:///"):
+        return Finding("mlflow store", True, f"{uri}, not looked into", needed=False)
+    file = Path(uri.removeprefix("sqlite:///"))
+    if not file.exists():
+        return Finding("mlflow store", True, "made at first use")
+    wanted = _newest_schema()
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            (found,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        return Finding("mlflow store", False, f"{file}: {error}", f"mv {file} {file}.broken, to begin a new one")
+    if wanted is None or found == wanted[0]:
+        return Finding("mlflow store", True, f"{file}, schema {found}")
+    if found in wanted[1]:
+        return Finding("mlflow store", True, f"{file}, schema {found}; `workbench up` brings it to {wanted[0]}")
+    return Finding("mlflow store", False, f"{file} was written by a newer MLflow, schema {found}", _INSTALL)
+
+
+def _newest_schema() -> tuple[str, set[str]] | None:
+    """Return the newest revision of the installed MLflow and all of them, read without importing it."""
+    spec = find_spec("mlflow")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / "store" / "db_migrations" / "versions"
+    revisions, older = set(), set()
+    for script in folder.glob("*.py"):
+        text = script.read_text("utf-8")
+        revisions.update(re.findall(r"^revision(?:: str)? = [\"'](\w+)[\"']", text, re.MULTILINE))
+        older.update(re.findall(r"^down_revision(?:: [^=]+)? = [\"'](\w+)[\"']", text, re.MULTILINE))
+    newest = revisions - older
+    return (newest.pop(), revisions) if len(newest) == 1 else None
+
+
+def jupyter_extension() -> Finding:
+    """Look whether Jupyter servers of this environment load the extension."""
+    try:
+        from jupyter_core.paths import jupyter_config_path
+    except ImportError:
+        return Finding("jupyter extension", False, "Jupyter is not installed", _INSTALL)
+    if find_spec("workbench_jupyter") is None:
+        return Finding("jupyter extension", False, "workbench_jupyter is not installed", _INSTALL)
+    enabled = None
+    for folder in reversed(jupyter_config_path()):  # the first folder counts most
+        for file in sorted((Path(folder) / "jupyter_server_config.d").glob("*.json")):
+            try:
+                told = json.loads(file.read_text("utf-8"))["ServerApp"]["jpserver_extensions"]["workbench_jupyter"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            enabled = (bool(told), file)
+    if enabled is None or not enabled[0]:
+        found = f"disabled in {enabled[1]}" if enabled else "not enabled"
+        return Finding("jupyter extension", False, found, "jupyter server extension enable workbench_jupyter")
+    return Finding("jupyter extension", True, f"enabled in {enabled[1]}")
+
+
+def browser() -> Finding:
+    """Look for chromium, which only the browser tests need."""
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    return Finding("chromium", found is not None, found or "not found; only browser tests need it", needed=False)
