@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import feedback
 from workbench.errors import InvalidInput
+from workbench.feedback.pair import rater_seed
 from workbench.tracking import connect
 from workbench.widgets.panels import output_panel, side_by_side
 from workbench.widgets.voting import VotingView
@@ -57,13 +58,13 @@ class BlindComparison:
         self._rater = rater
         self._tracker = tracker
         self._twin: Any = None
+        self.progress: tuple[int, int] = feedback.progress(rater, *self._runs, tracker=tracker)
+        """How many pairs the rater has voted on, and how many there are."""
         self.current: Pair | None = feedback.next_pair(rater, *self._runs, tracker=tracker)
         """The pair that waits for a vote; None if there is none left."""
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """How many pairs the rater has voted on, and how many there are."""
-        return feedback.progress(self._rater, *self._runs, tracker=self._tracker)
+        # The rater's own order, read once: asking MLflow for the next pair after each vote makes people wait.
+        mine = feedback.pairs(*self._runs, seed=rater_seed(rater), tracker=tracker)
+        self._following = mine[mine.index(self.current) + 1 :] if self.current in mine else []
 
     def answers(self) -> tuple[Answer, Answer]:
         """Return what the current pair shows on the left and on the right."""
@@ -76,7 +77,11 @@ class BlindComparison:
         if self.current is None:
             raise InvalidInput("No pair is left to vote on.")
         feedback.vote(self.current, choice, self._rater, comment=comment, tracker=self._tracker)
-        self.current = feedback.next_pair(self._rater, *self._runs, tracker=self._tracker)
+        self.progress = (self.progress[0] + 1, self.progress[1])
+        if self._following:
+            self.current = self._following.pop(0)
+        else:
+            self.current = feedback.next_pair(self._rater, *self._runs, tracker=self._tracker)
         if self.current is None and self._twin is not None:
             self._twin.update(self._static(), raw=True)
         return self.current

@@ -24,10 +24,8 @@ class Ballot(Protocol):
 
     current: Pair | None
     """The pair that waits for a vote."""
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """Pairs voted, and all."""
+    progress: tuple[int, int]
+    """Pairs voted, and all."""
 
     def answers(self) -> tuple[Answer, Answer]:
         """Return what the current pair shows on the left and on the right."""

@@ -64,6 +64,7 @@ def test_a_double_click_is_one_vote_on_one_pair(experiment, tracker):
     button.click()
     button.click()
     assert blind.progress == (1, 3)
+    assert feedback.progress("cleo", *experiment.run_ids.values(), tracker=tracker) == (1, 3)
 
 
 def test_a_vote_that_is_not_written_keeps_its_pair(experiment, tracker, monkeypatch):
