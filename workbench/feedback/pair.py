@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,15 +56,19 @@ def pairs(run_a: str, run_b: str, *, seed: int = 0, tracker: Tracker | None = No
     return pairs_
 
 
-def matched(run_a: str, run_b: str, *, tracker: Tracker) -> tuple[list[tuple[str, str, str]], int]:
-    """Return (example, trace of a, trace of b) where both answered and differ, and how many did not differ."""
+@lru_cache(maxsize=64)
+def matched(run_a: str, run_b: str, *, tracker: Tracker) -> tuple[tuple[tuple[str, str, str], ...], int]:
+    """Return (example, trace of a, trace of b) where both answered and differ, and how many did not differ.
+
+    The tables of a run are written once, so what was read of them stays true.
+    """
     if run_a == run_b:
         raise InvalidInput("A run can't be compared with itself.", param="run_b")
     first, second = _answered(run_a, tracker), _answered(run_b, tracker)
     common = [cell for cell in first if cell in second]
     if not common:
         raise InvalidInput(f"The runs {run_a[:8]} and {run_b[:8]} have no answered example in common.")
-    found = [(cell[0], first[cell][0], second[cell][0]) for cell in common if first[cell][1] != second[cell][1]]
+    found = tuple((cell[0], first[cell][0], second[cell][0]) for cell in common if first[cell][1] != second[cell][1])
     return found, len(common) - len(found)
 
 

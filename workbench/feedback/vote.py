@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench import tracking
 from workbench.errors import InvalidInput
@@ -138,7 +138,7 @@ def _open_pairs(rater: str, run_a: str, run_b: str, tracker: Tracker) -> Iterato
     return (pair for pair in mine if counts[pair.pair_id] < 2)
 
 
-def _votes(found: list[tuple[str, str, str]], tracker: Tracker) -> list[tuple[str, str, str, str]]:
+def _votes(found: Sequence[tuple[str, str, str]], tracker: Tracker) -> list[tuple[str, str, str, str]]:
     """Return (pair, rater, word for a, side of a) of each vote: the latest word that stands on either trace."""
     of_a = {trace_a for _, trace_a, _ in found}
     known = {pair_id(a, b) for _, a, b in found}

@@ -17,6 +17,7 @@ from mlflow.entities import Run as Logged
 from workbench.errors import Conflict, NotFound
 from workbench.tracking.artifacts import Artifacts
 from workbench.tracking.moments import milliseconds, utc
+from workbench.tracking.query import quoted
 from workbench.tracking.run import Run, RunRecord
 from workbench.tracking.store import Store
 from workbench.tracking.trace_store import TraceStore
@@ -90,7 +91,7 @@ class RunStore:
         if found is None:
             names = ", ".join(repr(each) for each in self.experiments()["name"]) or "none"
             raise NotFound(f"No experiment named {experiment!r}. Known: {names}.")
-        query = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in (tags or {}).items())
+        query = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in (tags or {}).items())
         ids = [found.experiment_id]
         return [
             self._ours(each) for each in self._store.pages(lambda at: client.search_runs(ids, query, page_token=at))
@@ -139,7 +140,7 @@ class RunStore:
         if key is None:
             return None
         client = self._store.client
-        query = f"tags.`{_KEY}` = '{_quoted(key)}'"
+        query = f"tags.`{_KEY}` = {quoted(key)}"
         done: str | None = None
         for found in self._store.pages(lambda token: client.search_runs([experiment], query, page_token=token)):
             if found.info.status == "RUNNING":
@@ -185,7 +186,3 @@ class RunStore:
 def _shortened(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _PARAM_LENGTH else text[: _PARAM_LENGTH - 1] + "…"
-
-
-def _quoted(value: str) -> str:
-    return value.replace("'", "''")

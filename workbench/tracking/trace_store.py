@@ -23,6 +23,7 @@ from opentelemetry.trace import Status, StatusCode
 from workbench.errors import NotFound
 from workbench.tracking.artifacts import image_format
 from workbench.tracking.moments import milliseconds
+from workbench.tracking.query import quoted
 from workbench.tracking.store import Store
 from workbench.tracking.trace import Trace, TraceRecord
 from workbench.wire.usage import Usage
@@ -78,11 +79,10 @@ class TraceStore:
 
     def of_request(self, request_id: str, experiment_ids: Sequence[str]) -> str | None:
         """Return the id of the trace of a gateway call, or None."""
-        quoted = request_id.replace("'", "''")
         found: Iterable[Logged] = self._store.read(
             lambda: self._store.client.search_traces(
                 locations=list(experiment_ids),
-                filter_string=f"trace.client_request_id = '{quoted}'",
+                filter_string=f"trace.client_request_id = {quoted(request_id)}",
                 include_spans=False,
                 max_results=1,
             )

@@ -1,0 +1,31 @@
+"""One real MLflow store for all integration tests that need one: making its schema takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench import tracking
+from workbench.settings import Settings, load_settings
+from workbench.tracking.tracker import Tracker
+
+
+@pytest.fixture(scope="session")
+def tracking_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings whose home has an MLflow store of its own, shared by the session; name experiments apart."""
+    home = tmp_path_factory.mktemp("tracking") / "home"
+    return load_settings(home=home, environ={}, credentials=False)
+
+
+@pytest.fixture(scope="session")
+def tracker(tracking_settings: Settings) -> Tracker:
+    """The tracker of that store."""
+    return tracking.connect(tracking_settings)
+
+
+@pytest.fixture
+def tracking_home(tracking_settings: Settings, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of that store, in force for this process and its children."""
+    monkeypatch.setenv("WORKBENCH_HOME", str(tracking_settings.home))
+    return tracking_settings.home
