@@ -21,7 +21,7 @@ def pytest_configure() -> None:
     # pytest-socket closes this process; a proxy that refuses closes the children: only loopback is reached.
     for name in _PROXIES:
         os.environ[name] = "http://127.0.0.1:9"
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     for name in [n for n in os.environ if n.startswith(("WORKBENCH_", "OPENAI_", "ANTHROPIC_", "MLFLOW_"))]:
         del os.environ[name]
 

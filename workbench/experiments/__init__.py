@@ -8,8 +8,9 @@ from workbench.evidence import Output
 from workbench.experiments.candidate import Candidate
 from workbench.experiments.cell import Answer, Cell
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.listing import Listed, recent
 from workbench.experiments.reading import load
 from workbench.experiments.run_info import RunInfo
 from workbench.experiments.running import run
 
-__all__ = ["Answer", "Candidate", "Cell", "Experiment", "Output", "RunInfo", "load", "run"]
+__all__ = ["Answer", "Candidate", "Cell", "Experiment", "Listed", "Output", "RunInfo", "load", "recent", "run"]

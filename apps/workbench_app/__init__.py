@@ -1,0 +1,1 @@
+"""The Streamlit app: compare blind, rate, promote. It shows; the library's rooms read and write."""

@@ -1,0 +1,79 @@
+"""The house keeps its own rules: light front hall, one door for each vendor, a map that names every room."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import workbench
+
+REPO = Path(__file__).resolve().parents[2]
+SOURCES = [*(REPO / "workbench").rglob("*.py"), *(REPO / "extension").rglob("*.py"), *(REPO / "apps").rglob("*.py")]
+HEAVY = ("torch", "mlflow", "litellm", "openai", "streamlit", "pandas", "numpy", "faiss", "sentence_transformers",
+         "jupyter_server", "sqlalchemy", "pydantic")  # fmt: skip
+
+
+def imported(code: str) -> set[str]:
+    """Return the top-level packages that a fresh interpreter holds after `code`."""
+    listing = "; import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code + listing], capture_output=True, text=True, check=True, cwd=REPO)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_workbench_loads_nothing_heavy() -> None:
+    assert imported("import workbench").isdisjoint(HEAVY)
+
+
+def test_every_public_name_loads_where_it_is_used() -> None:
+    for name in workbench.__all__:
+        assert getattr(workbench, name) is not None, name
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'gatway'"):
+        workbench.gatway  # noqa: B018 - looking it up is the test
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+DOORS = {
+    "litellm": ["workbench/gateway/providers/litellm_provider.py"],
+    "mlflow": ["workbench/tracking/"],
+    "openai": ["workbench/client/"],
+    "streamlit": ["apps/"],
+    "jupyter_server": ["extension/"],
+    "xllamacpp": ["workbench/local/"],
+    "faiss": ["workbench/rag/"],
+    "rank_bm25": ["workbench/rag/"],
+}
+
+
+@pytest.mark.parametrize("vendor", DOORS)
+def test_a_vendor_has_one_door(vendor: str) -> None:
+    users = [str(path.relative_to(REPO)) for path in SOURCES if vendor in imports_of(path)]
+    assert users, f"nothing imports {vendor}: the rule would hold by accident"
+    assert [user for user in users if not user.startswith(tuple(DOORS[vendor]))] == []
+
+
+def test_the_map_names_every_room() -> None:
+    text = (REPO / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = [path.name for path in (REPO / "workbench").iterdir() if (path / "__init__.py").is_file()]
+    assert [room for room in rooms if f"`{room}/`" not in text] == []
+
+
+def test_no_room_is_called_after_what_has_no_noun() -> None:
+    homeless = {"utils", "helpers", "common", "misc", "util"}
+    assert [path for path in SOURCES if path.stem in homeless or path.parent.name in homeless] == []
