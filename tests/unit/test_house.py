@@ -46,6 +46,8 @@ def imports_of(path: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("need", "import_module") and node.args:
+            names.add(str(getattr(node.args[0], "value", "")).split(".")[0])
     return names
 
 
