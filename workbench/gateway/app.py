@@ -46,9 +46,9 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
             raise Unavailable(str(gateway.published.fault), code=gateway.published.fault.error_code)
         return json_reply(request, {"status": "ready", "stage": gateway.stage})
 
+    calls = {operation.path: Calls(gateway, operation) for operation in (CHAT, EMBEDDINGS)}
     routes = [
-        Route("/v1/chat/completions", Calls(gateway, CHAT), methods=["POST"]),
-        Route("/v1/embeddings", Calls(gateway, EMBEDDINGS), methods=["POST"]),
+        *(Route(path, endpoint, methods=["POST"]) for path, endpoint in calls.items()),
         Route("/v1/models", models.list),
         Route("/v1/models/{name:path}", models.show),
         Route("/v1/prompts", prompts.list),
@@ -77,4 +77,4 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         },
     )
     app.router.redirect_slashes = False
-    return Door(app, host=settings.gateway.host)
+    return Door(app, host=settings.gateway.host, calls=calls)

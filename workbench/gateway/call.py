@@ -125,9 +125,8 @@ class Call:
     async def read(self) -> None:
         """Read the question; from here on, a client that leaves ends the call."""
         body = await read_body(self._receive, self._headers, limit=self._gateway.settings.gateway.max_body_bytes)
-        watch = asyncio.ensure_future(self._receive())
-        watch.add_done_callback(lambda _: self.interrupt(ClientLeft()))
-        self._watch = watch
+        self._watch = asyncio.create_task(_left(self._receive))
+        self._watch.add_done_callback(lambda _: self.interrupt(ClientLeft()))
         self.question = self._operation.read(body, header_table.to_provider(self._headers))
         self._row.model, self._row.stream = self.question.model[:200], int(self.question.stream)
 
@@ -198,14 +197,12 @@ class Call:
 
     async def _ask(self, attempt: Attempt) -> Whole | Stream:
         provider = self._gateway.providers[attempt.deployment.provider]
-        patience = provider.timeouts.first_token
-        self._deadline.expect(
-            patience,
-            f"Provider {provider.name!r} sent no byte of an answer within {patience:g} s"
-            " ([gateway] timeouts.first_token).",
-        )
         began = perf_counter()
         try:
+            if not provider.ready:
+                with self._deadline:
+                    await provider.prepare()
+            self._deadline.expect(provider.timeouts.first_token, "sent no byte of an answer", provider.name)
             with self._deadline:
                 if self.question.stream:
                     return await provider.stream(self.question, attempt.deployment.model)
@@ -246,11 +243,10 @@ class Call:
         assert self.attempt is not None
         name = self.attempt.deployment.provider
         provider = self._gateway.providers[name]
-        idle = f"Provider {name!r} sent nothing for {provider.timeouts.idle:g} s in the middle of its stream."
         with self._deadline:
             while True:
                 began = perf_counter()
-                self._deadline.expect(provider.timeouts.idle, idle)
+                self._deadline.expect(provider.timeouts.idle, "sent nothing in the middle of its stream", name)
                 events = await answer.next()
                 self._deadline.rest()
                 now = perf_counter()
@@ -355,3 +351,8 @@ class Call:
             await self.record()
         except Unavailable:
             _log.warning("the row of call %s waits for the ledger", self._row.request_id)
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client is gone, or has its whole answer."""
+    await receive()

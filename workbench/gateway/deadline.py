@@ -14,32 +14,54 @@ from workbench.errors import ProviderTimeout
 class Deadline:
     """Turns waiting too long inside its `with` block into a ProviderTimeout."""
 
-    __slots__ = ("_due", "_fired", "_handle", "_loop", "_task", "_total_due", "_what", "_whole")
+    __slots__ = (
+        "_armed_for",
+        "_due",
+        "_fired",
+        "_handle",
+        "_loop",
+        "_provider",
+        "_seconds",
+        "_task",
+        "_total",
+        "_total_due",
+        "_what",
+    )
 
     def __init__(self, total: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        self._whole = f"no whole answer within {total:g} s"
-        self._total_due = self._due = self._loop.time() + total
-        self._what = self._whole
+        self._total = total
+        self._total_due = self._loop.time() + total
         self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
         self._fired = False
+        self._provider = ""
+        self.rest()
 
-    def expect(self, seconds: float, what: str) -> None:
-        """Wait at most `seconds` from now; `what` is the sentence for when it was in vain."""
-        self._due = min(self._loop.time() + seconds, self._total_due)
-        self._what = what if self._due < self._total_due else self._whole
-        if self._handle is not None and self._handle.when() > self._due:
+    def expect(self, seconds: float, what: str, provider: str) -> None:
+        """Wait at most `seconds` from now for a provider; `what` says what it failed to do."""
+        due = self._loop.time() + seconds
+        if due >= self._total_due:
+            self.rest()
+        else:
+            self._due, self._seconds, self._what = due, seconds, what
+        self._provider = provider
+        if self._handle is not None and self._armed_for > self._due:
             self._handle.cancel()
-            self._handle = self._loop.call_at(self._due, self._look)
+            self._arm()
 
     def rest(self) -> None:
         """Wait for nothing but the end of the whole call."""
-        self._due, self._what = self._total_due, self._whole
+        self._due, self._seconds, self._what = self._total_due, self._total, "did not finish its answer"
+
+    def _arm(self) -> None:
+        self._armed_for = self._due
+        self._handle = self._loop.call_at(self._due, self._look)
 
     def __enter__(self) -> None:
         self._fired = False
-        self._handle = self._loop.call_at(self._due, self._look)
+        self._arm()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -50,11 +72,14 @@ class Deadline:
         if self._fired and kind is asyncio.CancelledError:
             assert self._task is not None
             self._task.uncancel()
-            raise ProviderTimeout(self._what) from error
+            raise ProviderTimeout(
+                f"Provider {self._provider!r} {self._what} within {self._seconds:g} s.",
+                hint="It may be overloaded. Stream the call, or have the admin raise [gateway] timeouts.",
+            ) from error
 
     def _look(self) -> None:
         if self._loop.time() < self._due:
-            self._handle = self._loop.call_at(self._due, self._look)
+            self._arm()
             return
         self._handle = None
         self._fired = True

@@ -19,6 +19,7 @@ import uvicorn
 from workbench.errors import Conflict, SettingsError, Unavailable, WorkbenchError
 from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
+from workbench.gateway.one_write import OneWriteProtocol
 from workbench.gateway.parts import Parts
 from workbench.settings import Settings, load_settings
 
@@ -103,7 +104,8 @@ def _run(settings: Settings, listener: socket.socket, embedding: Embedding | Non
     config = uvicorn.Config(
         create_app(settings, parts=gateway),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=OneWriteProtocol,
+        proxy_headers=False,  # who calls is told by the key, never by a header
         ws="none",
         lifespan="on",
         interface="asgi3",

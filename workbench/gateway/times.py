@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from functools import lru_cache
+
+
+@lru_cache(maxsize=8)
+def _whole_seconds(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def utc_text(seconds: float) -> str:
     """Return seconds since the epoch as `2026-11-22T05:49:40.123Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = int(seconds * 1000)
+    return f"{_whole_seconds(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
 def utc_now() -> str:

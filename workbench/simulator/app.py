@@ -27,7 +27,7 @@ _HUGE = 300 * 1024 * 1024
 _BLOCK = b" " * (1024 * 1024)
 
 
-class _Broken(Exception):  # noqa: N818 - it is what was asked for
+class _Broken(Exception):
     """The connection is to be closed without a proper end."""
 
 

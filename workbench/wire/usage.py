@@ -34,6 +34,6 @@ class Usage:
             input_tokens=int(usage.get("prompt_tokens") or usage.get("input_tokens") or 0),
             output_tokens=int(usage.get("completion_tokens") or usage.get("output_tokens") or 0),
             cached_input_tokens=int(into.get("cached_tokens") or 0),
-            cache_write_tokens=int(into.get("cache_creation_tokens") or 0),
+            cache_write_tokens=int(into.get("cache_creation_tokens") or into.get("cache_write_tokens") or 0),
             reasoning_tokens=int(out.get("reasoning_tokens") or 0),
         )

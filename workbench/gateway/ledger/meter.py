@@ -75,5 +75,6 @@ class Meter:
             stated = Usage.from_openai(usage)
         except (TypeError, ValueError, AttributeError, OverflowError):
             return  # what a provider states in another shape is not known, and is estimated
-        if all(0 <= count <= _MOST_TOKENS for count in stated.as_dict().values()):
+        counts = (stated.input_tokens, stated.output_tokens, stated.cached_input_tokens, stated.cache_write_tokens)
+        if min(counts) >= 0 and max(*counts, stated.reasoning_tokens) <= _MOST_TOKENS:
             self._stated = stated

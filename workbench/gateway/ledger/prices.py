@@ -38,19 +38,20 @@ class Rate:
     def cost(self, usage: Usage) -> float:
         """Return the cost of a call."""
         plain = max(0, usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens)
-        return (
+        cost = (
             plain * self.input
             + usage.cached_input_tokens * self.cached_input
             + usage.cache_write_tokens * self.cache_write
             + usage.output_tokens * self.output
         )
+        return round(cost, 12)
 
     def as_dict(self) -> dict[str, float | str | None]:
         """Return the rate as the catalogue tells it: US dollars per million tokens."""
         return {
-            "input": self.input * _MILLION,
-            "output": self.output * _MILLION,
-            "cached_input": self.cached_input * _MILLION,
+            "input": round(self.input * _MILLION, 6),
+            "output": round(self.output * _MILLION, 6),
+            "cached_input": round(self.cached_input * _MILLION, 6),
             "source": self.source,
             "version": self.version,
         }

@@ -73,10 +73,16 @@ class LitellmProvider:
         self._client = client
         self._url = URL(f"{base_url.rstrip('/').removesuffix('/v1')}/{self._family.path}")
         self._secret = secret
+        self.ready = False
+
+    async def prepare(self) -> None:
+        """Import litellm, in a thread, with the first call."""
+        await asyncio.to_thread(_library)
+        self.ready = True
 
     async def answer(self, question: Question, model: str) -> Whole:
         """Ask for a plain answer."""
-        translated = await self._translate(question, model)
+        translated = self._translate(question, model)
         response = await self._client.post(
             self.name, self._url, msgspec.json.encode(translated.body), translated.headers
         )
@@ -89,7 +95,7 @@ class LitellmProvider:
 
     async def stream(self, question: Question, model: str) -> TranslatedStream:
         """Ask for a stream and wait for its first event."""
-        translated = await self._translate(question, model)
+        translated = self._translate(question, model)
         response = await self._client.post(
             self.name, self._url, msgspec.json.encode({**translated.body, "stream": True}), translated.headers
         )
@@ -99,14 +105,13 @@ class LitellmProvider:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def _translate(self, question: Question, model: str) -> _Translated:
+    def _translate(self, question: Question, model: str) -> _Translated:
         fields = msgspec.json.decode(question.body_for(model))
         if question.operation != "chat/completions":
             raise InvalidInput(
                 f"Provider {self.name!r} answers chat only.", hint="Name another model.", code="unsupported_operation"
             )
         _refuse_remote_media(fields["messages"])
-        await asyncio.to_thread(_library)
         try:
             return _translated(self._family_name, model, fields, secret=self._secret or "", base_url=str(self._url))
         except WorkbenchError:

@@ -56,8 +56,17 @@ class LocalProvider:
         self._drain: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def ready(self) -> bool:
+        """Whether the child runs."""
+        return self._start is not None and self._start.done() and self._alive()
+
+    async def prepare(self) -> None:
+        """Start the child if it does not run."""
+        await self._running()
+
     async def answer(self, question: Question, model: str) -> Whole:
-        """Ask for a plain answer; the first question starts the child."""
+        """Ask for a plain answer."""
         server = await self._running()
         try:
             return await server.answer(question, model)
@@ -65,7 +74,7 @@ class LocalProvider:
             raise await self._explained(error) from error
 
     async def stream(self, question: Question, model: str) -> HttpStream:
-        """Ask for a stream; the first question starts the child."""
+        """Ask for a stream."""
         server = await self._running()
         try:
             return await server.stream(question, model)

@@ -17,6 +17,8 @@ from workbench.settings import Timeouts
 class OpenAIProvider:
     """A server below `base_url` that takes a bearer key, or none."""
 
+    ready = True
+
     def __init__(
         self,
         name: str,
@@ -36,6 +38,9 @@ class OpenAIProvider:
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
+
+    async def prepare(self) -> None:
+        """Nothing to prepare."""
 
     async def answer(self, question: Question, model: str) -> Whole:
         """Ask for a plain answer."""

@@ -52,10 +52,17 @@ class Stream(Protocol):
 
 
 class Provider(Protocol):
-    """One entry of `[providers]`. Both verbs raise ProviderError, ProviderLimit or CallerRefused."""
+    """One entry of `[providers]`. The verbs raise ProviderError, ProviderLimit or CallerRefused."""
 
     name: str
     timeouts: Timeouts
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is nothing to prepare."""
+
+    async def prepare(self) -> None:
+        """Start or load what the first call needs; no time-out but the whole call's counts meanwhile."""
 
     async def answer(self, question: Question, model: str) -> Whole:
         """Ask for a plain answer."""

@@ -18,7 +18,7 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _OPENERS = (dict, list)
 
 
-class ClientLeft(Exception):  # noqa: N818 - it is no error of anybody's
+class ClientLeft(Exception):
     """The client closed the connection before its request was whole."""
 
 
