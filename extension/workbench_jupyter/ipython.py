@@ -82,6 +82,7 @@ def load_ipython_extension(shell: Any) -> None:
             _wait(key)
         for sentence in key.refresh():
             sys.stderr.write(f"workbench: {sentence}\n")
+            sys.stderr.flush()  # it stands above what the cell prints
 
     shell.events.register("pre_run_cell", before_cell)
 

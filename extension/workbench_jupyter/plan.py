@@ -92,11 +92,12 @@ def _leads_to_gateway(sdk: Sdk, environ: Mapping[str, str], gateway_url: str | N
 
 def _notice(sdk: Sdk, found: list[str], *, replaced: bool) -> str:
     names = " and ".join(found)
-    verb = "was" if len(found) == 1 else "were"
+    verb, it, stay = ("was", "it", "stays") if len(found) == 1 else ("were", "them", "stay")
     if replaced:
-        return f'{names} {verb} set; [jupyter] mount = "always" replaced it in this kernel by the gateway and its key.'
-    stays = "it stays" if len(found) == 1 else "they stay"
+        return (
+            f'{names} {verb} set; [jupyter] mount = "always" replaced {it} in this kernel by the gateway and its key.'
+        )
     return (
-        f"{names} {verb} set, so {stays}: calls by the {sdk.name} SDK bypass the gateway. "
+        f"{names} {verb} set and {stay}: calls by the {sdk.name} SDK bypass the gateway. "
         f'To have them go through it, unset {names}, or write [jupyter] mount = "always" in workbench.toml.'
     )

@@ -17,8 +17,10 @@ class RuntimeFolder:
 
     def __init__(self, home: Path) -> None:
         root = home / "run" / "jupyter"
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        root.chmod(0o700)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (root.parent, root):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
         # One server at a time makes and sweeps, else a sweeper could take a folder between its making and its locking.
         with FileLock(root / ".sweep.lock"):
             self.leftovers = _sweep(root)

@@ -19,8 +19,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_only_the_owner_can_look_into_it(tmp_path):
-    folder = RuntimeFolder(tmp_path)
-    for path in (folder.path, folder.path.parent):
+    home = tmp_path / "home"
+    folder = RuntimeFolder(home)
+    for path in (folder.path, folder.path.parent, home / "run", home):
         assert path.stat().st_mode & 0o777 == 0o700
     folder.close()
 
