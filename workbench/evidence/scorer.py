@@ -74,7 +74,8 @@ class Scorer:
         low, high = self.bounds or (-math.inf, math.inf)
         if not low <= value <= high or math.isinf(value):
             return Score(None, f"{value:g} lies outside the scorer's bounds {low:g} to {high:g}")
-        return Score(float(value), score.note)
+        # MLflow keeps ten decimals: what is shown now is what is read back later.
+        return Score(round(float(value), 9), score.note)
 
 
 @overload

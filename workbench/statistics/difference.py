@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InvalidInput
-from workbench.statistics.intervals import Scores, as_floats, check_bounds
+from workbench.statistics.intervals import ROUNDING, Scores, as_floats, check_bounds
 from workbench.statistics.quantiles import normal_quantile, student_t_quantile, two_sided
 from workbench.statistics.sign_flip import sign_flip_p_value
 
@@ -87,8 +87,10 @@ def paired_difference(
         raise InvalidInput("No example has a score from both sides.", hint="Did every cell of one side fail?")
     check_bounds(first, bounds)
     check_bounds(second, bounds)
-    differences = first - second
     widest = math.inf if bounds is None else bounds[1] - bounds[0]
+    differences = first - second
+    scale = widest if bounds is not None else float(np.abs([first, second]).max())
+    differences[np.abs(differences) <= ROUNDING * scale] = 0.0
     binary = bounds is not None and bool(np.isin(first, bounds).all() and np.isin(second, bounds).all())
     low, high = _interval(differences, widest=widest, binary=binary, probability=two_sided(confidence))
     return Difference(

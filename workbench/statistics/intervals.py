@@ -15,6 +15,9 @@ from workbench.statistics.quantiles import normal_quantile, student_t_quantile, 
 Scores = Sequence[float | None] | NDArray[np.float64]
 """Scores in the order of the examples; None and NaN stand for "no score", never for a wrong answer."""
 
+ROUNDING = 1e-9
+"""Scores that differ by less than this part of their range are equal: the rest is the arithmetic of floats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -62,7 +65,7 @@ def mean_interval(
     """
     kept = clean(scores, bounds=bounds)
     n, mean = len(kept), float(kept.mean())
-    if bounds is not None and (np.isin(kept, bounds).all() or np.ptp(kept) == 0):
+    if bounds is not None and (np.isin(kept, bounds).all() or np.ptp(kept) <= ROUNDING * (bounds[1] - bounds[0])):
         least, width = bounds[0], bounds[1] - bounds[0]
         ends = _wilson((mean - least) / width, n, confidence)
         return Interval(mean, least + width * ends[0], least + width * ends[1], n, "Wilson")

@@ -49,8 +49,9 @@ def test_graded_interval_stays_within_the_bounds_and_holds_the_mean():
 
 
 def test_equal_graded_scores_are_not_certain():
-    result = mean_interval([2 / 3] * 12)
-    assert result.high - result.low > 0.2
+    for scores in ([2 / 3] * 12, [2 / 3, 2 / 3 + 1e-15] * 6):
+        result = mean_interval(scores)
+        assert result.high - result.low > 0.2
 
 
 def test_costs_have_no_bounds():

@@ -64,6 +64,13 @@ def test_candidates_that_tie_everywhere_are_not_known_to_be_equal():
         assert result.verdict == "not distinguishable"
 
 
+def test_differences_that_are_rounding_are_ties():
+    almost = [1 / 3 + 1e-16, 0.1 + 0.2] * 7
+    result = paired_difference(almost, [1 / 3, 0.3] * 7)
+    assert (result.low, result.high) == (paired_difference([0.5] * 14, [0.5] * 14).low, -result.low)
+    assert paired_difference([1e6 + 1e-8] * 9, [1e6] * 9, bounds=None).p_value == 1
+
+
 def test_measures_without_bounds_are_not_clipped():
     result = paired_difference([900, 1100, 1000, 950] * 2, [100, 150, 120, 90] * 2, bounds=None)
     assert result.low > 100
