@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT
+from tomlkit.items import AoT, InlineTable
 from tomlkit.items import Table as TomlTable
 
 from workbench.errors import Conflict, SettingsError
@@ -38,12 +38,13 @@ def add_provider(
     providers = document.setdefault("providers", tomlkit.table(is_super_table=True))
     if name in providers:
         raise Conflict(f"{path} has a provider {name!r} already.", hint="Choose another name, or edit the file.")
-    providers[name] = _table(provider)
-    if models:
-        array = document.setdefault("models", tomlkit.aot())
-        assert isinstance(array, AoT)
-        for model in models:
-            array.append(_model(model))
+    # What is written inline goes on inline: TOML knows no table within an inline one.
+    providers[name] = _inline(provider) if isinstance(providers, InlineTable) else _table(provider)
+    array: Any = document.get("models")
+    if models and not array:
+        array = document["models"] = tomlkit.aot()
+    for model in models:
+        array.append(_model(model) if isinstance(array, AoT) else _inline(model))
     changed = document.as_string()
     try:
         settings = parse_settings(changed, file=path, environ=environ)
@@ -73,12 +74,7 @@ def _table(values: Mapping[str, Any]) -> TomlTable:
     table = tomlkit.table()
     table.trivia.indent = "\n"  # an empty line before its head
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            inline = tomlkit.inline_table()
-            inline.update(value)
-            table[key] = inline
-        else:
-            table[key] = value
+        table[key] = _inline(value)
     return table
 
 
@@ -89,3 +85,15 @@ def _model(model: Mapping[str, Any]) -> TomlTable:
         deployments.append(_table(deployment))
     table["deployments"] = deployments
     return table
+
+
+def _inline(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update({key: _inline(inner) for key, inner in value.items()})
+        return table
+    if isinstance(value, list):
+        array = tomlkit.array()
+        array.extend(_inline(inner) for inner in value)
+        return array
+    return value
