@@ -144,6 +144,8 @@ def test_an_experiment_goes_to_mlflow_and_comes_back(
     pd.testing.assert_frame_equal(read.cells, result.cells)
     assert read == result
     assert repr(read) == repr(result)
+    listed = next(each for each in experiments.recent(tracker=tracker) if each.name == "trip")
+    assert (listed.experiment_id, listed.runs) == (result.experiment_id, result.run_ids)
 
 
 def test_images_come_back_as_they_were(tracker: Tracker) -> None:

@@ -27,7 +27,10 @@ FATAL = (AuthenticationFailed, MissingComponent, NotFound, PermissionDenied, Set
 PATIENCE = (0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts while the gateway does not answer: it may be on its way up again."""
 
+_LONGEST_SILENCE = 60.0
+"""Seconds after which a silent gateway is not tried again: the client has waited long enough by itself."""
 _LONGEST_WAIT = 60.0
+"""Longest wait for a limit, in seconds."""
 _WAITS_FOR_LIMIT = 3
 
 
@@ -47,7 +50,7 @@ def ask(job: Job, *, gateway: ChatClient | None, experiment_id: str, stop: threa
     While the gateway does not answer it is tried again a few times; a limit that tells when to come back is waited
     for. `stop` ends the waiting. Raises what the last attempt raised.
     """
-    silences, limits = list(PATIENCE), _WAITS_FOR_LIMIT
+    silences, limits, began = list(PATIENCE), _WAITS_FOR_LIMIT, time.monotonic()
     while True:
         try:
             return _once(job, gateway, experiment_id)
@@ -57,7 +60,7 @@ def ask(job: Job, *, gateway: ChatClient | None, experiment_id: str, stop: threa
                 raise
             stop.wait(error.retry_after)
         except Unavailable:
-            if not silences or stop.is_set():
+            if not silences or stop.is_set() or time.monotonic() - began > _LONGEST_SILENCE:
                 raise
             stop.wait(silences.pop(0))
 

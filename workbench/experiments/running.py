@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,8 @@ def run(
     AuthenticationFailed, NotFound and the like when no call could work, InvalidInput when nothing did, and
     KeyboardInterrupt, with what is kept, when it is interrupted.
     """
+    if inspect.iscoroutinefunction(getattr(gateway, "chat", None)):
+        raise InvalidInput("An experiment sends from threads of its own.", hint="Pass a Gateway, not an AsyncGateway.")
     data = _as_dataset(dataset)
     _check(candidates, data, scorers, repeats=repeats, concurrency=concurrency)
     settings = load_settings(credentials=False)

@@ -142,6 +142,17 @@ def test_a_dead_gateway_ends_the_run_after_a_few_attempts_and_keeps_what_is_done
     assert len(model.asked) == before + 8
 
 
+def test_a_gateway_that_was_silent_for_long_is_not_tried_again(pair, questions, model, monkeypatch):
+    def die(text, number):
+        raise GatewayUnreachable("No answer within 600 s.")
+
+    model.before = die
+    monkeypatch.setattr(asking, "_LONGEST_SILENCE", -1.0)
+    with pytest.raises(GatewayUnreachable):
+        trial(pair, questions, model, concurrency=1)
+    assert len(model.asked) == 1
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_comes_back_costs_no_cell(pair, questions, model):
     def blink(text, number):
@@ -295,6 +306,15 @@ def test_what_can_not_work_is_found_before_anything_is_paid(change, words, pair,
     with pytest.raises(InvalidInput, match=words):
         run("trial", gateway=model, track=False, progress=False, **arguments)
     assert model.asked == []
+
+
+def test_an_asynchronous_client_is_refused(pair, questions):
+    class Asynchronous:
+        async def chat(self, messages, **parameters):
+            raise NotImplementedError
+
+    with pytest.raises(InvalidInput, match="not an AsyncGateway"):
+        trial(pair, questions, Asynchronous())
 
 
 @pytest.mark.parametrize(
