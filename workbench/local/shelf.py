@@ -57,20 +57,26 @@ def known(home: Path) -> dict[str, EmbeddedModel]:
     return CATALOGUE | {here.model.name: here.model for here in installed(home)}
 
 
-def path(name: str, home: Path) -> Path:
-    """Return where the weights of a model lie.
+def find(name: str, home: Path) -> Installed:
+    """Return a model whose weights are on this machine.
 
-    Raises NotFound for a name that is not known, WeightsMissing for a model that was not pulled.
+    Raises NotFound for a name that is not known, WeightsMissing for a model that was not pulled, MissingComponent for
+    one whose package is not installed.
     """
     row = CATALOGUE.get(name)
     if row is not None and isinstance(row.origin, FromPackage):
-        return packaged(row, row.origin).path
+        return packaged(row, row.origin)
     here = read(model_folder(name, home)) if NAME.fullmatch(name) else None
     if here is not None:
-        return here.path
+        return here
     if row is None:
         raise unknown(name, list(known(home)))
     raise WeightsMissing(f"The weights of {name} are not on this machine.", hint=f"`workbench models pull {name}`")
+
+
+def path(name: str, home: Path) -> Path:
+    """Return where the weights of a model lie; raises as `find` does."""
+    return find(name, home).path
 
 
 def remove(name: str, home: Path) -> int:
