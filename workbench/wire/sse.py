@@ -40,15 +40,18 @@ class Splitter:
         """Yield the events that `chunk` completes."""
         buffer = self._rest + chunk
         start = 0
-        while (end := _END_OF_EVENT.search(buffer, start)) is not None:
-            # A CR LF pair cut between two chunks must not be read as two line ends.
+        # What has been searched holds no end, but may hold the first bytes of one.
+        search = max(0, len(self._rest) - 3)
+        while (end := _END_OF_EVENT.search(buffer, search)) is not None:
             yield parse(buffer[start : end.end()])
-            start = end.end()
+            start = search = end.end()
         self._rest = buffer[start:]
 
 
 def parse(raw: bytes) -> Event:
     """Read the fields of one event."""
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+        return Event(raw=raw, data=raw[6:-2])  # the shape that nearly every event has
     data: list[bytes] = []
     name = ""
     for line in _END_OF_LINE.split(raw):

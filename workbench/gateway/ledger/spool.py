@@ -99,26 +99,34 @@ class Spool:
         while open_ or backlog:
             group, open_ = self._collect(wait=_RETRY_SECONDS if backlog else None) if open_ else ([], False)
             rows = backlog + [row for row, _ in group]
-            failure: str | None = None
             try:
-                if rows:
-                    self._commit(connection, rows)
-                backlog = []
+                lost = self._keep(connection, rows)
+                backlog, failure = [], None
             except sqlite3.Error as error:
-                failure = str(error)
-                backlog = rows
                 if self._failure is None:
-                    _log.error("the ledger can't be written: %s; %d rows wait", failure, len(rows))
-            except Exception as error:  # noqa: BLE001 - a row that no column takes must not stop the thread
-                failure, backlog = repr(error), []
-                _log.exception("%d ledger rows can't be kept", len(rows))
-            self._failure = failure if backlog else None
+                    _log.error("the ledger can't be written: %s; %d rows wait", error, len(rows))
+                lost, backlog, failure = set(), rows, str(error)
+            self._failure = failure
             if group:
-                loop.call_soon_threadsafe(_tell, [written for _, written in group], failure)
+                told = [(written, "the row fits no column" if id(row) in lost else failure) for row, written in group]
+                loop.call_soon_threadsafe(_tell, told)
             if failure and self._closing:
                 _log.error("%d ledger rows were lost at the end: %s", len(backlog), failure)
                 break
         connection.close()
+
+    def _keep(self, connection: sqlite3.Connection, rows: list[LedgerRow]) -> set[int]:
+        """Commit rows in one group; return the ids of those that no column takes, which must not stop the others."""
+        if not rows:
+            return set()
+        try:
+            self._commit(connection, rows)
+        except (OverflowError, ValueError, TypeError, sqlite3.InterfaceError) as error:
+            if len(rows) == 1:
+                _log.exception("a ledger row can't be kept: %s", error)
+                return {id(rows[0])}
+            return {lost for row in rows for lost in self._keep(connection, [row])}
+        return set()
 
     def _collect(self, *, wait: float | None) -> tuple[list[_Pending], bool]:
         group: list[_Pending] = []
@@ -142,7 +150,7 @@ class Spool:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(_INSERT, values)
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -156,8 +164,8 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _tell(waiting: list[asyncio.Future[None]], failure: str | None) -> None:
-    for written in waiting:
+def _tell(waiting: list[tuple[asyncio.Future[None], str | None]]) -> None:
+    for written, failure in waiting:
         if written.done():  # the call was cancelled while it waited
             continue
         if failure is None:

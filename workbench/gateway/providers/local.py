@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from workbench.errors import ProviderError, Unavailable, WorkbenchError
+from workbench.errors import ProviderError, ProviderUnavailable, Unavailable, WorkbenchError
 from workbench.gateway.providers.http import HttpClient, HttpStream
 from workbench.gateway.providers.openai import OpenAIProvider
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Question, Whole
@@ -157,7 +157,7 @@ class LocalProvider:
     async def _explained(self, error: ProviderError) -> ProviderError:
         """Say of a failed call that the child has died, where it has; the next call, or try, starts it again."""
         assert self._process is not None
-        if isinstance(error, ConnectionDropped | AnswerBroken):
+        if isinstance(error, ConnectionDropped | AnswerBroken | ProviderUnavailable):
             with contextlib.suppress(TimeoutError):
                 # The connection breaks a moment before the end of the process is known.
                 await asyncio.wait_for(asyncio.shield(self._process.wait()), 0.5)

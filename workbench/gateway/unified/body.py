@@ -79,7 +79,7 @@ def _wrong_field(message: str) -> InvalidInput:
 
 def _deeper_than(limit: int, value: Any) -> bool:
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             inner
             for outer in level
