@@ -105,7 +105,7 @@ def _shown(table: pd.DataFrame, scorers: Mapping[str, Bounds]) -> pd.DataFrame:
             mean, low, high = (row[f"score.{name}{end}"] for end in ("", ".low", ".high"))
             made[name].append("none" if math.isnan(mean) else f"{mean:.3g} [{low:.2f}, {high:.2f}]")
         cost = row["cost_usd"]
-        made["cost"].append("unknown" if math.isnan(cost) else f"${cost:.4f}")
+        made["cost"].append("unknown" if math.isnan(cost) else f"${cost:.6f}")
         for percent in ("p50", "p95"):
             latency = row[f"latency_ms_{percent}"]
             made[percent].append("" if math.isnan(latency) else f"{latency / 1000:.2f} s")
