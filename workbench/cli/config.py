@@ -140,7 +140,8 @@ def provider(
     Its key is told by reference. --model gpt-4o-mini offers a model by its own name, --model fast=gpt-4o-mini by
     another one.
     """
-    from workbench.settings import CONFIG_NAME, config_path
+    from workbench.services import running_gateway
+    from workbench.settings import CONFIG_NAME, config_path, home_folder
     from workbench.settings.edit import add_provider
 
     if credential_env and credential_file:
@@ -162,6 +163,8 @@ def provider(
         models=[_model(text, provider=name, task=task) for text in models],
     )
     click.echo(f"{'Made' if made else 'Changed'} {path}: provider {name} and {_count(models, 'model')} stand in it.")
+    if running_gateway(home_folder()) is not None:
+        click.echo("The gateway that runs keeps its old settings until it ends; `workbench status` tells who uses it.")
     if not models:
         click.echo(f"Nobody can call it yet: add [[models]] with a deployment at {name!r}.")
 

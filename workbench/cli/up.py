@@ -69,7 +69,8 @@ def command(
         ),
         ("app", app_port, lambda port: streamlit_app(settings, port=port)),
     ]
-    if "://" not in settings.tracking.uri or settings.tracking_uri.startswith("sqlite"):
+    mlflow_elsewhere = settings.tracking_uri.startswith(("http://", "https://"))
+    if not mlflow_elsewhere:
         rows.insert(0, ("mlflow", mlflow_port, lambda port: mlflow_ui(settings, port=port)))
     try:
         with house.clean_end():
@@ -78,12 +79,14 @@ def command(
             )
             house.gateway = gateway
             house.say("gateway", gateway.attach(port=gateway_port).url)
-            house.migrate()
+            if mlflow_elsewhere:
+                house.say("mlflow", settings.tracking_uri)
+            else:
+                house.migrate()
             for name, port, program in rows:
                 house.start(name, port, program)
-            if len(rows) == 2:
-                house.say("mlflow", settings.tracking_uri)
             house.wait_until_ready()
+            house.tell_missing_models()
             click.echo(f"Logs are in {settings.home / 'logs'}. Ctrl-C stops everything.")
             if has_display() if browser is None else browser:
                 house.open_browser()
@@ -150,6 +153,17 @@ class _House:
                     click.echo(f"error: {late}", err=True)
                 return
             time.sleep(0.1)
+
+    def tell_missing_models(self) -> None:
+        """Say what the first call of an embedded model would be refused for."""
+        from workbench.local import weights
+
+        there = {one.model.name for one in weights.installed(self._settings.home)}
+        local = {name for name, provider in self._settings.providers.items() if provider.kind == "local"}
+        for model in self._settings.models:
+            for deployment in model.deployments:
+                if deployment.provider in local and deployment.model not in there:
+                    click.echo(f"{model.name} has no weights yet: workbench models pull {deployment.model}")
 
     def watch(self) -> None:
         """Stay until Ctrl-C; a service that dies is told, and the others go on."""

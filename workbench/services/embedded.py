@@ -20,12 +20,13 @@ import psutil
 from filelock import FileLock, Timeout
 
 from workbench.errors import Unavailable, WorkbenchError
-from workbench.services.leases import Lease
+from workbench.services.leases import Lease, held_leases
 from workbench.services.ports import answers
 from workbench.services.processes import Log, python_module, spawn_detached
 from workbench.settings import load_settings
 from workbench.wire.embedded import read_owner_token, read_record
 
+_LEAVING = 0.3  # seconds between a gateway's decision to end and its port being closed, and some more
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +73,7 @@ class EmbeddedGateway:
         config: Path | None = None,
         *,
         restart: bool = True,
-        start_timeout: float = 30.0,
+        start_timeout: float = 45.0,
         on_change: Callable[[GatewayAddress], None] | None = None,
     ) -> None:
         self._home = home
@@ -144,21 +145,31 @@ class EmbeddedGateway:
     def _find_or_start(self, port: int | None) -> GatewayAddress:
         deadline = time.monotonic() + self._start_timeout
         with _starting(self._home, self._start_timeout):
-            while (found := running_gateway(self._home)) is None:
-                record = read_record(self._home)
-                if record is None or not _is_gateway(record.pid):
-                    break
-                # It starts, or it is ending and holds its port until it is gone.
-                if time.monotonic() > deadline or self._closing.wait(0.1):
-                    raise Unavailable(
-                        f"The gateway of {self._home} (pid {record.pid}) does not answer at {record.url}.",
-                        hint=f"kill -9 {record.pid}",
-                    )
-            if found is not None:
+            if (found := self._find(deadline)) is not None:
                 return found
             settings = load_settings(self._config, home=self._home)
             wanted = settings.gateway.port if port is None else port
             return self._start(wanted, settings.file, deadline)
+
+    def _find(self, deadline: float) -> GatewayAddress | None:
+        """Return the gateway that runs, waited for if it starts or ends; None where there is none."""
+        while True:
+            found = running_gateway(self._home)
+            if found is not None and len(held_leases(self._home)) <= 1:
+                # Nobody but us holds it: it may have decided to end just before it saw our lease.
+                self._closing.wait(_LEAVING)
+                found = running_gateway(self._home)
+            if found is not None:
+                return found
+            record = read_record(self._home)
+            if record is None or not _is_gateway(record.pid):
+                return None
+            # It starts, or it is ending and holds its port until it is gone.
+            if time.monotonic() > deadline or self._closing.wait(0.1):
+                raise Unavailable(
+                    f"The gateway of {self._home} (pid {record.pid}) does not answer at {record.url}.",
+                    hint=f"kill -9 {record.pid}",
+                )
 
     def _start(self, port: int, config: Path | None, deadline: float) -> GatewayAddress:
         log = Log(self._home, "gateway")

@@ -62,6 +62,7 @@ def streamlit_app(settings: Settings, *, port: int) -> Program:
         command=python_module(
             "streamlit", "run", str(main), "--server.headless", "true", "--server.address", LOOPBACK,
             "--server.port", str(port), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false",
+            "--client.toolbarMode", "minimal",
         ),
         url=url,
         ready_url=f"{url}/_stcore/health",
