@@ -10,14 +10,19 @@ import streamlit as st
 
 from workbench.feedback import Answer
 
+_MANY_LINES = 12
+
 
 def show_inputs(inputs: Any) -> None:
-    """Show what was asked: each variable under its name."""
-    values = _variables(inputs)
-    for name, value in values.items():
+    """Show what was asked: each variable under its name; what is long scrolls, so that the answers stay in sight."""
+    values = {name: _as_text(value) for name, value in _variables(inputs).items()}
+    lines = sum(1 + len(line) // 120 for text in values.values() for line in text.splitlines())
+    with st.expander("What was asked", expanded=True):
+        place = st.container(height=260, border=False) if lines > _MANY_LINES else st.container()
+    for name, text in values.items():
         if len(values) > 1:
-            st.caption(name)
-        st.text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+            place.caption(name)
+        place.text(text)
 
 
 def show_answer(answer: Answer) -> None:
@@ -30,6 +35,10 @@ def show_answer(answer: Answer) -> None:
         st.text(json.dumps(answer.outputs, ensure_ascii=False, indent=2))
     for image in answer.images:
         st.image(image)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _variables(inputs: Any) -> Mapping[str, Any]:

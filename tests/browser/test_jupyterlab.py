@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,12 +78,10 @@ def test_the_first_cell_of_a_new_notebook_shows_a_models_answer_and_saves_no_key
     cell = page.locator(".jp-Notebook .jp-CodeCell .cm-content").first
     cell.click(timeout=60_000)
     page.keyboard.insert_text(CELL)
+    # JupyterLab drops a cell that is run before its kernel is connected.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
     page.keyboard.press("Shift+Enter")
-    output = page.locator(".jp-OutputArea-output").first
-    output.wait_for(timeout=120_000)
-    page.wait_for_function(
-        "() => /answer: \\w+/.test(document.querySelector('.jp-OutputArea-output')?.innerText ?? '')", timeout=60_000
-    )
+    page.locator(".jp-OutputArea-output").filter(has_text=re.compile(r"answer: \w+")).wait_for(timeout=120_000)
     page.keyboard.press("Control+s")
     saved = tmp_path / "Untitled.ipynb"
     deadline = time.monotonic() + 30

@@ -40,8 +40,7 @@ if pair is None:
 
 with told():
     answers = pair.answers()
-with st.expander("What was asked", expanded=True), st.container(height=220, border=False):
-    show_inputs(answers[0].inputs)
+show_inputs(answers[0].inputs)
 for column, title, answer in zip(st.columns(2), ("Left", "Right"), answers, strict=True):
     with column, st.container(border=True):
         st.caption(title)

@@ -23,8 +23,7 @@ if not left:
     st.stop()
 st.caption(f"{left} answer(s) left to rate")
 answer = max(queues, key=len)[0]
-with st.expander("What was asked", expanded=True), st.container(height=220, border=False):
-    show_inputs(answer.inputs)
+show_inputs(answer.inputs)
 with st.container(border=True):
     show_answer(answer)
 with st.form(f"rating-{answer.trace_id}", border=False):

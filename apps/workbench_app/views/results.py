@@ -8,6 +8,8 @@ import streamlit as st
 from workbench import experiments
 from workbench_app.doors import choose_experiment, told
 
+VERDICT = ["verdict", "difference", "low", "high", "p_value", "n", "excluded", "method"]
+
 with told():
     listed = choose_experiment()
     experiment = experiments.load(listed.experiment_id)
@@ -20,14 +22,11 @@ st.dataframe(experiment.table)
 metrics = list(experiment.scorers)
 if metrics:
     chosen = st.selectbox("Score", metrics)
-    left, right = st.columns(2)
-    with left:
-        figure = experiment.plot(chosen)
-        st.pyplot(figure)
-        plt.close(figure)
+    figure = experiment.plot(chosen)
+    st.pyplot(figure, width="content")
+    plt.close(figure)
     if len(experiment.candidates) > 1:
-        with right:
-            st.caption("Each candidate against the first, on the examples that both answered")
-            st.dataframe(experiment.compare(chosen))
+        st.caption("Each candidate against the first, on the examples that both answered")
+        st.dataframe(experiment.compare(chosen)[VERDICT])
 with st.expander("Every answer"):
     st.dataframe(experiment.cells)
