@@ -85,6 +85,7 @@ def test_the_queue_holds_what_this_person_has_not_rated(tracker):
     assert (left[0].text, left[0].inputs) == ("two", {"message": "case 1"})
     assert (left[1].text, left[1].images) == (None, (PNG,))
     assert feedback.queue(run_id, "ada", name="stars", tracker=tracker)[0].trace_id == traces[0]
+    assert len(feedback.queue(run_id, "ada", limit=1, tracker=tracker)) == 1
 
 
 # -- pairs

@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 from workbench import tracking
 from workbench.errors import Conflict, InvalidInput, NotFound, TrackingError
 from workbench.settings import load_settings
+from workbench.testing.simulator import wait_until
 from workbench.tracking import RunRecord, TraceRecord
 from workbench.wire.usage import Usage
 
@@ -311,13 +315,29 @@ def test_images_are_kept_beside_the_trace(tracker):
     assert [tracker.image(reference) for reference in tracker.trace(only.trace_id).images] == [png(30)]
 
 
-def test_a_trace_that_is_written_twice_is_there_once(tracker):
-    record = a_trace(scores={"exact": 1.0}, images=(png(1),))
-    run_id = tracker.write_run(RunRecord("twice", "A", traces=[record]))
-    tracker.write_traces([record], run_id)
-    assert len(tracker.traces(run_id)) == 1
-    assert len(tracker.ratings([record.trace_id])) == 1
-    assert len(tracker.trace(record.trace_id).images) == 1
+def test_a_trace_that_is_written_twice_is_there_once(tracker, mlflow_client):
+    records = [
+        a_trace(scores={"exact": 1.0}, images=(png(1), png(2))),
+        a_trace(scores={"exact": 0.0}, prompt=("used", 1)),
+    ]
+    run_id = tracker.write_run(RunRecord("twice", "A", traces=records))
+    tracker.write_traces(records, run_id)
+    assert len(tracker.traces(run_id)) == 2
+    for record in records:
+        assert len(mlflow_client.get_trace(record.trace_id, display=False).data.spans) == 1
+        assert len(tracker.ratings([record.trace_id])) == 1
+        found = tracker.trace(record.trace_id)
+        assert [tracker.image(reference) for reference in found.images] == list(record.images)
+
+
+def test_traces_of_a_run_that_was_cut_off_belong_to_the_one_that_replaces_it(tracker, mlflow_client):
+    record = a_trace(scores={"exact": 1.0})
+    cut = tracker.write_run(RunRecord("cut traces", "A", traces=[record], key="k"))
+    mlflow_client.update_run(cut, status="RUNNING")
+    again = tracker.write_run(RunRecord("cut traces", "A", traces=[record], key="k"))
+    assert [trace.trace_id for trace in tracker.traces(again)] == [record.trace_id]
+    assert tracker.trace(record.trace_id).run_id == again
+    assert tracker.ratings([record.trace_id])["value"].tolist() == [1.0]
 
 
 # -- assessments
@@ -498,3 +518,92 @@ def test_a_process_of_its_own_is_led_to_the_same_store(tracking_settings):
     found = tracking.mlflow_environment(tracking_settings)
     assert found["MLFLOW_TRACKING_URI"] == tracking_settings.tracking_uri
     assert found["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+@pytest.fixture(scope="module")
+def server(tracking_settings, tracker, tmp_path_factory):
+    """A real MLflow server on a copy of the store."""
+    folder = tmp_path_factory.mktemp("server")
+    with sqlite3.connect(tracking_settings.home / "mlflow.db") as source, sqlite3.connect(folder / "s.db") as copy:
+        source.backup(copy)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    store = [
+        "--backend-store-uri",
+        f"sqlite:///{folder / 's.db'}",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1"],
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=(log := (folder / "log").open("w")),
+        stderr=log,
+        cwd=folder,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: answers(url), "the MLflow server is up", seconds=120)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+        log.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def test_a_tracking_server_holds_the_same(server, tmp_path):
+    (tmp_path / "workbench.toml").write_text(f'[tracking]\nuri = "{server}"\n', "utf-8")
+    tracker = tracking.connect(load_settings(tmp_path / "workbench.toml", home=tmp_path / "home", credentials=False))
+    prompt = tracker.register_prompt("remote", "Hi {{name}}", parameters={"temperature": 0})
+    assert tracker.register_prompt("remote", "Hi {{name}}", parameters={"temperature": 0}).version == prompt.version
+    tracker.set_alias("remote", "production", prompt.version)
+    assert tracker.aliases("remote") == {"production": prompt.version}
+    record = a_trace(
+        images=(png(5),),
+        prompt=("remote", 1),
+        scores={"exact": 1.0},
+        request_id="req-remote",
+        cost_usd=0.5,
+        usage=Usage(3, 4),
+    )
+    cells = pd.DataFrame({"output": ["007", png(6)]})
+    run_id = tracker.write_run(
+        RunRecord(
+            "remote",
+            "A",
+            tables={"cells.json": cells},
+            traces=[record],
+            metrics={"x": 1.0},
+            prompt=("remote", 1),
+            key="k",
+        )
+    )
+    assert tracker.table(run_id, images=True)["output"].tolist() == ["007", png(6)]
+    (trace,) = tracker.traces(run_id)
+    assert (trace.text, trace.cost_usd, trace.usage, trace.prompt) == ("!", 0.5, Usage(3, 4), ("remote", 1))
+    assert tracker.image(trace.images[0]) == png(5)
+    assert tracker.trace_of_request("req-remote") == record.trace_id
+    tracker.rate(record.trace_id, "stars", 3, source="HUMAN", source_id="ada")
+    tracker.rate(record.trace_id, "stars", 5, source="HUMAN", source_id="ada")
+    assert sorted(tracker.ratings([record.trace_id])["value"]) == [1.0, 5]
+    with pytest.raises(NotFound, match=r"^Run with id=nope not found"):
+        tracker.run("nope")
+
+
+def test_a_server_that_is_not_there_is_told_at_once(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"  # bound, and nobody listens
+        (tmp_path / "workbench.toml").write_text(f'[tracking]\nuri = "{url}"\n', "utf-8")
+        with pytest.raises(TrackingError, match="Is the tracking server up"):
+            tracking.connect(load_settings(tmp_path / "workbench.toml", home=tmp_path, credentials=False))

@@ -57,14 +57,20 @@ def ratings(run_id: str, *, tracker: Tracker | None = None) -> pd.DataFrame:
     return tracker.ratings([trace.trace_id for trace in tracker.traces(run_id)])
 
 
-def queue(run_id: str, rater: str, *, name: str | None = None, tracker: Tracker | None = None) -> list[Answer]:
-    """Return what this person has not rated yet of a run, oldest first; with `name`, not rated under that name."""
+def queue(
+    run_id: str, rater: str, *, name: str | None = None, limit: int | None = None, tracker: Tracker | None = None
+) -> list[Answer]:
+    """Return what this person has not rated yet of a run, oldest first, at most `limit`.
+
+    With `name`, what the person has not rated under that name.
+    """
     tracker = tracker or tracking.connect()
     traces = tracker.traces(run_id)
     said = tracker.ratings([trace.trace_id for trace in traces])
     mine = said[(said["source"] == "HUMAN") & (said["source_id"] == rater) & said["about"].isna()]
     done = set(mine["trace_id"] if name is None else mine.loc[mine["name"] == name, "trace_id"])
-    return [show(trace, tracker) for trace in traces if trace.trace_id not in done]
+    left = [trace for trace in traces if trace.trace_id not in done]
+    return [show(trace, tracker) for trace in left[:limit]]  # images are read only of what is shown
 
 
 def _name_of(value: bool | float | str | None) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import mlflow.store.db.utils as schema
 from alembic.util import CommandError
@@ -29,6 +31,8 @@ T = TypeVar("T")
 
 _PATIENCE = 60.0
 """Seconds to keep trying while another program, which does not know our lock, holds the sqlite file."""
+_REACH = 10.0
+"""Seconds in which a tracking server must answer when it is first asked."""
 _CLASSES: dict[str, type[WorkbenchError]] = {
     "RESOURCE_DOES_NOT_EXIST": NotFound,
     "NOT_FOUND": NotFound,
@@ -53,6 +57,8 @@ class Store:
             self._lock = FileLock(home / "mlflow.lock", poll_interval=0.01)
             with self.exclusive():
                 self._make_schema()
+        else:
+            self._reach_server()
         self.client = self.read(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
         self.backend = self.read(lambda: TracingClient(uri).store)
         """MLflow's tracking store. It takes finished traces as they are; the public tracing API takes only live spans
@@ -100,6 +106,17 @@ class Store:
             token = part.token
             if not token:
                 return
+
+    def _reach_server(self) -> None:
+        """Find out in seconds that no server is there: MLflow's own retries would take minutes."""
+        if not self.uri.startswith(("http://", "https://")):
+            return
+        try:
+            urlopen(f"{self.uri.rstrip('/')}/health", timeout=_REACH).close()  # noqa: S310 - the scheme is checked
+        except HTTPError as answer:  # whatever it answers, it is there
+            answer.close()
+        except OSError as error:
+            raise _translated(error, self.uri) from error
 
     def _make_schema(self) -> None:
         """Make the tables, or bring them up to date. A new file is made beside its place and moved when it is whole.
@@ -160,7 +177,7 @@ def _translated(error: Exception, uri: str) -> WorkbenchError:
     if isinstance(error, MlflowException):
         known = _CLASSES.get(error.error_code)
         if known is not None:
-            return known(str(error.message))
+            return known(str(error.message).removeprefix(f"{error.error_code}: "))
     hint = (
         "Another program holds the file: close it, or try again."
         if _is_busy(error)

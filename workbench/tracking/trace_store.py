@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
+from uuid import NAMESPACE_OID, uuid5
 
 from mlflow.entities import AssessmentSource, Feedback, Span, TraceInfo, TraceLocation, TraceState
 from mlflow.entities import Trace as Logged
@@ -19,6 +21,7 @@ from mlflow.tracing.utils.artifact_utils import get_artifact_uri_for_trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
+from tqdm.auto import tqdm
 
 from workbench.errors import NotFound
 from workbench.tracking.artifacts import image_format
@@ -44,21 +47,20 @@ class TraceStore:
     def write(self, records: Sequence[TraceRecord], *, experiment_id: str, run_id: str | None = None) -> list[str]:
         """Write traces and return their ids. When this returns they are durable; writing one twice changes nothing."""
         backend, write = self._store.backend, self._store.write
-        for start in range(0, len(records), _BATCH):
+        shown = iter(tqdm(records, desc="Writing traces", unit="trace", delay=2, leave=False))
+        while batch := list(islice(shown, _BATCH)):
             spans: list[Span] = []
-            for record in records[start : start + _BATCH]:
-                attachments = [Attachment(content_type=_media_type(i), content_bytes=i) for i in record.images]
-                info = _info(record, attachments, experiment_id=experiment_id, run_id=run_id)
-                if attachments and self._exists(record.trace_id):
-                    continue  # attachments get new names each time
+            for record in batch:
+                info = _info(record, experiment_id=experiment_id, run_id=run_id)
                 kept = write(lambda info=info: backend.start_trace(info))  # type: ignore[misc]
-                place = get_artifact_repository(get_artifact_uri_for_trace(kept)) if attachments else None
-                for attachment in attachments:
-                    write(lambda at=place, it=attachment: at.upload_attachment(it.id, it.content_bytes))  # type: ignore[misc]
+                place = self._place(kept) if record.images else None
+                for number, image in enumerate(record.images):
+                    name = _attachment_id(record, number)
+                    write(lambda at=place, name=name, image=image: at.upload_attachment(name, image))  # type: ignore[misc]
                 if record.prompt:
                     linked = [Registered(record.prompt[0], record.prompt[1], "")]
                     write(lambda i=record.trace_id, p=linked: backend.link_prompts_to_trace(i, p))  # type: ignore[misc]
-                spans.append(_span(record, attachments))
+                spans.append(_span(record))
             write(lambda some=spans: backend.log_spans(experiment_id, some))  # type: ignore[misc]
         return [record.trace_id for record in records]
 
@@ -95,16 +97,13 @@ class TraceStore:
         if parts is None:
             raise NotFound(f"{reference!r} is no reference of an image.")
         info = self._store.read(lambda: self._store.backend.get_trace_info(parts["trace_id"]))
-        place = get_artifact_repository(get_artifact_uri_for_trace(info))
+        place = self._place(info)
         content: bytes = self._store.read(lambda: place.download_trace_attachment(parts["attachment_id"]))
         return content
 
-    def _exists(self, trace_id: str) -> bool:
-        try:
-            self._store.read(lambda: self._store.backend.get_trace_info(trace_id))
-        except NotFound:
-            return False
-        return True
+    def _place(self, info: TraceInfo) -> Any:
+        """Return where the images of a trace lie; MLflow would otherwise ask the process's global server."""
+        return get_artifact_repository(get_artifact_uri_for_trace(info), tracking_uri=self._store.uri)
 
 
 def _media_type(image: bytes) -> str:
@@ -124,19 +123,39 @@ def _tokens(usage: Usage) -> dict[str, int]:
     return counts
 
 
-def _outputs(record: TraceRecord, attachments: Sequence[Attachment]) -> Any:
-    if not attachments:
+def _outputs(record: TraceRecord) -> Any:
+    if not record.images:
         return record.outputs
-    return {"text": record.outputs, "images": [attachment.ref(record.trace_id) for attachment in attachments]}
+    return {"text": record.outputs, "images": [_reference(record, number) for number in range(len(record.images))]}
+
+
+def _reference(record: TraceRecord, number: int) -> str:
+    """Return the reference of an image as MLflow writes it, so that its pages show the picture."""
+    image = record.images[number]
+    query = {"content_type": _media_type(image), "trace_id": record.trace_id, "size": str(len(image))}
+    return f"{_ATTACHMENT}{_attachment_id(record, number)}?{urlencode(query)}"
+
+
+# Ids of what belongs to a trace are made of the trace's own, so that writing it again writes over it.
+
+
+def _attachment_id(record: TraceRecord, number: int) -> str:
+    return str(uuid5(NAMESPACE_OID, f"{record.trace_id}/image/{number}"))
+
+
+def _assessment_id(record: TraceRecord, scorer: str) -> str:
+    return f"a-{uuid5(NAMESPACE_OID, f'{record.trace_id}/score/{scorer}').hex}"
+
+
+def _span_id(record: TraceRecord) -> int:
+    return int(record.trace_id[-16:], 16) | 1
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _info(
-    record: TraceRecord, attachments: Sequence[Attachment], *, experiment_id: str, run_id: str | None
-) -> TraceInfo:
+def _info(record: TraceRecord, *, experiment_id: str, run_id: str | None) -> TraceInfo:
     metadata = {"mlflow.trace_schema.version": "3"}
     source_run = {}
     if run_id:
@@ -150,7 +169,7 @@ def _info(
     if record.prompt:
         name, version = record.prompt
         tags[TraceTagKey.LINKED_PROMPTS] = json.dumps([{"name": name, "version": str(version)}])
-    shown = _outputs(record, attachments) if record.error is None else record.error
+    shown = _outputs(record) if record.error is None else record.error
     return TraceInfo(
         trace_id=record.trace_id,
         trace_location=TraceLocation.from_experiment_id(experiment_id),
@@ -163,22 +182,26 @@ def _info(
         trace_metadata=metadata,
         tags=tags,
         assessments=[
-            Feedback(name=scorer, value=score, source=AssessmentSource("CODE", scorer), metadata=source_run or None)
-            for scorer, score in record.scores.items()
-            if score is not None
+            _score(record, scorer, score, source_run) for scorer, score in record.scores.items() if score is not None
         ],
     )
+
+
+def _score(record: TraceRecord, scorer: str, score: float, source_run: dict[str, str]) -> Feedback:
+    said = Feedback(name=scorer, value=score, source=AssessmentSource("CODE", scorer), metadata=source_run or None)
+    said.assessment_id = _assessment_id(record, scorer)
+    return said
 
 
 def _cost(cost_usd: float) -> dict[str, float]:
     return {"total_cost": cost_usd}  # the gateway tells one figure, not its parts
 
 
-def _span(record: TraceRecord, attachments: Sequence[Attachment]) -> Span:
+def _span(record: TraceRecord) -> Span:
     attributes = {
         SpanAttributeKey.REQUEST_ID: record.trace_id,
         SpanAttributeKey.INPUTS: record.inputs,
-        SpanAttributeKey.OUTPUTS: _outputs(record, attachments),
+        SpanAttributeKey.OUTPUTS: _outputs(record),
         SpanAttributeKey.SPAN_TYPE: record.kind,
     }
     if record.usage:
@@ -196,7 +219,7 @@ def _span(record: TraceRecord, attachments: Sequence[Attachment]) -> Span:
     return Span(
         ReadableSpan(
             name=record.name,
-            context=build_otel_context(int(record.trace_id.removeprefix("tr-"), 16), secrets.randbits(64) | 1),
+            context=build_otel_context(int(record.trace_id.removeprefix("tr-"), 16), _span_id(record)),
             start_time=started,
             end_time=ended,
             attributes={key: _json(value) for key, value in attributes.items()},
