@@ -127,8 +127,13 @@ def test_four_services_start_survive_each_other_and_end_together(up, tmp_path):
 
 def test_nothing_is_left_when_up_is_killed(up):
     house = up("--gateway-port", "0", "--mlflow-port", "0", "--app-port", "0", "--jupyter-port", "0")
-    house.wait_for("gateway ")
-    wait_until(lambda: len(family_of(house.home)) >= 8, "they do not start", seconds=120)
+    house.wait_for("jupyterlab ")
+    url = house.urls["jupyterlab"].replace("/lab?", "/api/kernels?")
+    with urllib.request.urlopen(urllib.request.Request(url, data=b"{}", method="POST"), timeout=60) as answer:
+        kernel = json.load(answer)["id"]
+    wait_until(
+        lambda: any(kernel in " ".join(process.cmdline()) for process in family_of(house.home)), "no kernel starts"
+    )
     house.process.kill()
     house.process.wait()
     house.wait_until_nothing_is_left()

@@ -152,13 +152,13 @@ def join_vectors(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def read_models(body: Any) -> pd.DataFrame:
-    """Return the catalogue, one row a model, named by `model`."""
+    """Return the catalogue, one row a model, named by `model`; prices are columns such as `price.input`."""
     import pandas as pd  # noqa: PLC0415 - only models() needs it
 
     rows = [
         {"model": row["id"], "owned_by": row.get("owned_by"), **(row.get("catalogue") or {})} for row in _data(body)
     ]
-    return pd.DataFrame(rows, columns=None if rows else ["model", "owned_by"])
+    return pd.json_normalize(rows) if rows else pd.DataFrame(columns=["model", "owned_by"])
 
 
 def read_rows(body: Any) -> list[dict[str, Any]]:

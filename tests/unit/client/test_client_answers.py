@@ -127,6 +127,13 @@ def test_an_empty_catalogue_is_an_empty_table():
     assert list(read_models({"data": []}).columns) == ["model", "owned_by"]
 
 
+def test_the_catalogue_has_a_column_for_each_price():
+    row = {"id": "m", "owned_by": "o", "catalogue": {"task": "chat", "price": {"input": 0.5, "output": 1.0}}}
+    table = read_models({"data": [row, {"id": "n", "owned_by": "o", "catalogue": {"price": None}}]})
+    assert list(table["model"]) == ["m", "n"]
+    assert table.loc[0, "price.output"] == 1.0
+
+
 def published(**changes):
     body = {
         "name": "greet",
