@@ -340,6 +340,17 @@ def test_a_published_prompt_asks_and_the_ledger_names_it(promoted: Case, provide
     assert tags == {"prompt": promoted.name, "prompt_version": "1"}
 
 
+def test_a_prompt_that_shows_a_picture_can_be_published(case: Case, providers: SimulatedProviders):
+    parts = [{"type": "text", "text": "What is {{m}}?"}, {"type": "image_url", "image_url": {"url": "{{picture}}"}}]
+    only = case.version([{"role": "user", "content": parts}])
+    case.promote(1, case.run(only, GOOD), gate=Gate("exact", "at_least", threshold=0.5))
+    assert case.live().hash == only.hash
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    case.live().chat(case.gateway, model="chatty", m="this", picture=picture)
+    sent = providers.requests[-1].body["messages"][0]["content"]
+    assert (sent[0]["text"], sent[1]["image_url"]["url"]) == ("What is this?", picture)
+
+
 def test_defaults_are_found_in_the_environment(promoted: Case, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(promoted.tracker._store.home)
     assert prompts.load(f"{promoted.name}@production").template == "one {{m}}"

@@ -31,7 +31,7 @@ class PromptMessage(msgspec.Struct, forbid_unknown_fields=True):
     """One message of a chat template."""
 
     role: str
-    content: str
+    content: str | list[dict[str, Any]]
 
 
 class Publication(msgspec.Struct, forbid_unknown_fields=True):
