@@ -144,7 +144,7 @@ class EmbeddedGateway:
 
     def _find_or_start(self, port: int | None) -> GatewayAddress:
         deadline = time.monotonic() + self._start_timeout
-        with _starting(self._home, self._start_timeout):
+        with _starting(self._home, deadline=deadline, closing=self._closing):
             if (found := self._find(deadline)) is not None:
                 return found
             settings = load_settings(self._config, home=self._home)
@@ -224,15 +224,19 @@ def _is_gateway(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def _starting(home: Path, timeout: float) -> Iterator[None]:
-    lock = FileLock(home / "gateway.start.lock", timeout=timeout + 5)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise Unavailable(
-            f"Another process has been starting the gateway of {home} for more than {timeout:.0f} s.",
-            hint=f"See {home / 'logs' / 'gateway.log'}.",
-        ) from error
+def _starting(home: Path, *, deadline: float, closing: threading.Event) -> Iterator[None]:
+    """Hold the right to start the gateway of a home; one process has it at a time."""
+    lock = FileLock(home / "gateway.start.lock")
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout as error:
+            if closing.is_set() or time.monotonic() > deadline:
+                raise Unavailable(
+                    f"Another process is still starting the gateway of {home}.",
+                    hint=f"See {home / 'logs' / 'gateway.log'}.",
+                ) from error
     try:
         yield
     finally:
