@@ -15,7 +15,7 @@ from workbench.grounding.passages import Passage
 
 Terms = Callable[[str], Sequence[str]]
 _LEAD_IN = re.compile(
-    r"\s*(?:so,?\s+)?(?:the\s+)?(?:correct\s+)?answer(?:\s+to[^:.]{0,60}?)?\s*(?:is|:)\s*:?\s*", re.IGNORECASE
+    r"\s*(?:so,?\s+)?(?:the\s+)?(?:correct\s+)?answer(?:\s+to[^:.]{0,60}?)?\s*(?:\bis\b|:)\s*:?\s*", re.IGNORECASE
 )
 _FEW_TERMS = 3
 

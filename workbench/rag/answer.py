@@ -12,6 +12,7 @@ from workbench.rag.index import Hit
 from workbench.wire.usage import Usage
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&])")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _ORIGINS = {"model": "cited by the model, confirmed", "check": "attached by the check"}
 
 
@@ -139,4 +140,4 @@ def _sentence(statement: Statement) -> str:
 
 
 def _plain(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), " ".join(text.split()))
