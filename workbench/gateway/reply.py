@@ -42,7 +42,7 @@ def body_of(error: WorkbenchError, request_id: str) -> bytes:
     """Return the envelope of an error; fields of a provider's own error object stay beside ours."""
     body = error_body(error, request_id=request_id)
     if isinstance(error, CallerRefused):
-        body["error"] = {**body["error"], **error.fields}
+        body["error"] |= {name: value for name, value in error.fields.items() if value is not None}
     return msgspec.json.encode(body)
 
 

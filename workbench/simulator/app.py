@@ -22,6 +22,9 @@ from workbench.simulator.recording import Recording, Seen
 CREDENTIAL = "simulated-credential"
 """The key that simulated providers take."""
 
+TRANSPORT = "simulator.transport"
+"""Where the server puts a request's connection, so that it can be reset."""
+
 _FOREVER = 3600.0
 _HUGE = 300 * 1024 * 1024
 _BLOCK = b" " * (1024 * 1024)
@@ -66,13 +69,14 @@ class Simulator:
         except (msgspec.DecodeError, UnicodeDecodeError):
             body = None
         seen = self.recording.begin(path=request.url.path, headers=dict(request.headers), body=body)
-        answering = asyncio.ensure_future(self._answer(path, seen, send))
+        answering = asyncio.ensure_future(self._answer(path, seen, send, scope.get(TRANSPORT)))
         leaving = asyncio.ensure_future(_left(receive))
         await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         if not answering.done():
             answering.cancel()
-            seen.ended = "client_left"
+            if seen.ended == "open":
+                seen.ended = "client_left"
             return
         try:
             answering.result()
@@ -82,7 +86,7 @@ class Simulator:
         if seen.ended == "open":
             seen.ended = "answered"
 
-    async def _answer(self, path: _Path, seen: Seen, send: Send) -> None:
+    async def _answer(self, path: _Path, seen: Seen, send: Send, transport: asyncio.Transport | None) -> None:
         body, headers = seen.body, seen.headers
         if path.protocol.credential(headers) != self._credential:
             await _send(send, seen, 401, path.protocol.error(401, "Incorrect API key provided."))
@@ -91,6 +95,10 @@ class Simulator:
             await _send(send, seen, 400, path.protocol.error(400, f"model and {path.needs} are required."))
             return
         fault = self.faults.next_for(body["model"])
+        if fault is not None and fault.kind == "reset" and transport is not None:
+            seen.ended = "broken"
+            transport.abort()
+            await asyncio.sleep(_FOREVER)  # until the server has noticed
         if fault is not None and await _fail(fault, path, seen, send):
             return
         if body.get("stream") and path.frames is not None:
@@ -111,8 +119,6 @@ async def _fail(fault: Fault, path: _Path, seen: Seen, send: Send) -> bool:
             await _send(send, seen, fault.status, path.protocol.error(fault.status, fault.message), more=fault.headers)
         case "hang":
             await asyncio.sleep(_FOREVER)
-        case "reset":
-            raise _Broken
         case "malformed":
             await _send(send, seen, 200, b'{"id": "chatcmpl-1", "choices": [{"mess')
         case "html":

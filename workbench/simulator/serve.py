@@ -10,8 +10,17 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from workbench.simulator.app import Simulator, create_app
+from workbench.simulator.app import TRANSPORT, Simulator, create_app
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, with the connection in the reach of faults."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,6 +65,7 @@ def _server(simulator: Simulator) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(simulator),
+            http=_Protocol,
             lifespan="off",
             ws="none",
             access_log=False,

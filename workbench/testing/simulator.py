@@ -43,14 +43,14 @@ class SimulatedProviders:
 
     def wait_until(self, condition: Callable[[list[Seen]], bool]) -> None:
         """Wait until the recording is as wanted; fails after some seconds."""
-        wait_until(lambda: condition(self.requests), f"the simulator saw {self.requests}")
+        wait_until(lambda: condition(self.requests), lambda: f"the simulator saw {self.requests}")
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> None:
+def wait_until(condition: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = _PATIENCE) -> None:
     """Poll a condition until it holds; AssertionError with `what` if it does not within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, what if isinstance(what, str) else what()
         time.sleep(0.01)
 
 
