@@ -70,33 +70,23 @@ class Server:
 
     async def models(self, _: web.Request) -> web.Response:
         """`GET /v1/models`: every model that is known, installed or not."""
-        here = self._installed()
-        rows = [self._row(model, model.name in here) for model in shelf.known(self._home).values()]
+        rows = [self._row(model) for model in shelf.known(self._home).values()]
         return web.json_response({"object": "list", "data": rows})
 
     async def model(self, request: web.Request) -> web.Response:
         """`GET /v1/models/{name}`."""
-        model = self._named(request.match_info["name"])
-        return web.json_response(self._row(model, model.name in self._installed()))
+        model = shelf.named(request.match_info["name"], self._home)
+        return web.json_response(self._row(model))
 
     async def health(self, _: web.Request) -> web.Response:
         """`GET /healthz`: this process answers, whatever its engines do."""
         return web.json_response({"status": "ok"})
 
-    def _installed(self) -> set[str]:
-        return {found.model.name for found in shelf.installed(self._home)}
-
-    def _named(self, name: str) -> EmbeddedModel:
-        known = shelf.known(self._home)
-        if name not in known:
-            raise shelf.unknown(name, list(known))
-        return known[name]
-
     def _asked(self, body: dict[str, Any], task: str) -> EmbeddedModel:
         name = body.get("model")
         if not isinstance(name, str):
             raise InvalidInput("`model` must be the name of a model.", param="model")
-        model = self._named(name)
+        model = shelf.named(name, self._home)
         if model.task != task:
             fit = [m.name for m in shelf.known(self._home).values() if m.task == task]
             raise InvalidInput(
@@ -104,14 +94,14 @@ class Server:
             )
         return model
 
-    def _row(self, model: EmbeddedModel, here: bool) -> dict[str, Any]:
+    def _row(self, model: EmbeddedModel) -> dict[str, Any]:
         return {
             "id": model.name,
             "object": "model",
             "created": 0,
             "owned_by": "local",
             "task": model.task,
-            "installed": here,
+            "installed": shelf.is_here(model, self._home),
             "state": self._engines.state(model.name),
             "context_length": model.context_length,
             "dimensions": model.dimensions,

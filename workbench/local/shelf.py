@@ -9,6 +9,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def installed(home: Path) -> list[Installed]:
     found = [
         packaged(row, row.origin)
         for row in CATALOGUE.values()
-        if isinstance(row.origin, FromPackage) and find_spec(row.origin.module) is not None
+        if isinstance(row.origin, FromPackage) and _package_folder(row.origin) is not None
     ]
     models = home / "models"
     folders = sorted(models.iterdir()) if models.is_dir() else []
@@ -57,21 +58,36 @@ def known(home: Path) -> dict[str, EmbeddedModel]:
     return CATALOGUE | {here.model.name: here.model for here in installed(home)}
 
 
+def named(name: str, home: Path) -> EmbeddedModel:
+    """Return the model of a name, installed or not; raises NotFound, which tells the known ones."""
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    here = read(model_folder(name, home)) if NAME.fullmatch(name) else None
+    if here is None:
+        raise unknown(name, list(known(home)))
+    return here.model
+
+
 def find(name: str, home: Path) -> Installed:
     """Return a model whose weights are on this machine.
 
     Raises NotFound for a name that is not known, WeightsMissing for a model that was not pulled, MissingComponent for
     one whose package is not installed.
     """
-    row = CATALOGUE.get(name)
-    if row is not None and isinstance(row.origin, FromPackage):
-        return packaged(row, row.origin)
-    here = read(model_folder(name, home)) if NAME.fullmatch(name) else None
-    if here is not None:
-        return here
-    if row is None:
-        raise unknown(name, list(known(home)))
-    raise WeightsMissing(f"The weights of {name} are not on this machine.", hint=f"`workbench models pull {name}`")
+    model = named(name, home)
+    if isinstance(model.origin, FromPackage):
+        return packaged(model, model.origin)
+    here = read(model_folder(name, home))
+    if here is None:
+        raise WeightsMissing(f"The weights of {name} are not on this machine.", hint=f"`workbench models pull {name}`")
+    return here
+
+
+def is_here(model: EmbeddedModel, home: Path) -> bool:
+    """Return whether the weights of a model are on this machine."""
+    if isinstance(model.origin, FromPackage):
+        return _package_folder(model.origin) is not None
+    return read(model_folder(model.name, home)) is not None
 
 
 def path(name: str, home: Path) -> Path:
@@ -135,12 +151,21 @@ def read(folder: Path) -> Installed | None:
 
 def packaged(row: EmbeddedModel, origin: FromPackage) -> Installed:
     """Return a model that a package carries; raises MissingComponent if the package is not installed."""
-    spec = find_spec(origin.module)
-    if spec is None or spec.origin is None:
+    found = _package_folder(origin)
+    if found is None:
         raise MissingComponent(
             f"{row.name} comes with the package {origin.distribution}, which is not installed.",
             hint="`pip install 'genai-workbench[local]'`",
         )
-    folder = Path(spec.origin).parent / origin.folder
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    folder, size = found
     return Installed(row, folder, size, f"package {origin.distribution}")
+
+
+@cache
+def _package_folder(origin: FromPackage) -> tuple[Path, int] | None:
+    """Return where a package keeps its weights, and their size; what is installed does not change under a process."""
+    spec = find_spec(origin.module)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / origin.folder
+    return folder, sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
