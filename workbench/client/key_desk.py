@@ -68,6 +68,11 @@ class KeyDesk:
             and (key["expires_at"] is None or datetime.fromisoformat(key["expires_at"]) > now)
         ]
 
+    def list(self, *, timeout: float) -> list[dict[str, Any]]:
+        """Return the identity's keys, newest first; no secrets are among them."""
+        answer = self._ask("GET", "/keys", None, timeout=timeout)
+        return list(answer["data"])
+
     def _ask(self, method: str, path: str, body: object, *, timeout: float) -> Any:
         request = Request(  # noqa: S310 - the scheme is checked where the URL comes from
             self.url.rstrip("/") + path,

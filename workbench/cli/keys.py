@@ -1,0 +1,109 @@
+"""`workbench keys`: issue, list and revoke exploration keys of the local owner, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from workbench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from workbench.client.key_desk import KeyDesk
+
+_TIMEOUT = 10.0
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_url_option = click.option(
+    "--url", metavar="URL", help="Gateway; default: $WORKBENCH_GATEWAY_URL, the embedded one, or [gateway] of the file."
+)
+
+
+class _Duration(click.ParamType[int]):
+    """Seconds, or a number with a unit."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = re.fullmatch(r"(\d{1,9})([smhd]?)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration; say 3600, 90m, 12h or 7d.", param, ctx)
+        return int(match[1]) * _UNITS[match[2] or "s"]
+
+
+@click.group()
+def command() -> None:
+    """Issue, list and revoke exploration keys."""
+
+
+@command.command()
+@click.option("--note", default="", help="What the key is for.")
+@click.option("--expires-in", type=_Duration(), default="1d", show_default=True, help="3600, 90m, 12h or 7d.")
+@_url_option
+@json_option
+def issue(*, note: str, expires_in: int, url: str | None, as_json: bool) -> None:
+    """Issue a key; it is shown this once."""
+    desk = _desk(url)
+    issued = desk.issue(note=note, expires_in=expires_in, lease=None, timeout=_TIMEOUT)
+    if as_json:
+        told = {"id": issued.id, "key": issued.key, "expires_at": issued.expires_at, "gateway_url": desk.url}
+        click.echo(json.dumps(told))
+        return
+    click.echo(issued.key)
+    click.echo(f"{issued.id}, until {issued.expires_at}, at {desk.url}; it is not shown again.", err=True)
+
+
+@command.command("list")
+@_url_option
+@json_option
+def list_(*, url: str | None, as_json: bool) -> None:
+    """List your keys, newest first."""
+    keys = _desk(url).list(timeout=_TIMEOUT)
+    if as_json:
+        click.echo(json.dumps(keys))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("key", "kind", "note", "created", "expires", "revoked", box=None, pad_edge=False)
+    for key in keys:
+        cells = (key["id"], key["kind"], key["note"], key["created_at"], key["expires_at"], key["revoked_at"])
+        table.add_row(*(str(cell or "") for cell in cells))
+    Console(markup=False).print(table)
+
+
+@command.command()
+@click.argument("key_id")
+@_url_option
+def revoke(*, key_id: str, url: str | None) -> None:
+    """Revoke a key at once, by its id."""
+    _desk(url).revoke(key_id, timeout=_TIMEOUT)
+    click.echo(f"{key_id} is revoked.")
+
+
+def _desk(url: str | None) -> KeyDesk:
+    """Return the key desk of the gateway that is meant."""
+    from workbench.client.find import same_origin
+    from workbench.client.key_desk import KeyDesk, is_loopback
+    from workbench.errors import AuthenticationFailed
+    from workbench.settings import identity_token, load_settings, mounted_environment
+    from workbench.wire.embedded import read_owner_token, read_record
+
+    settings = load_settings(credentials=False)
+    record = read_record(settings.home)
+    own = f"http://{settings.gateway.host}:{settings.gateway.port}"
+    asked = url or mounted_environment().gateway_url or (record.url if record else own)
+    homes_own = is_loopback(asked) and (
+        url is not None or same_origin(asked, own) or (record is not None and same_origin(asked, record.url))
+    )
+    # The owner's token goes to the home's own gateway, or where the user says, and never off this machine.
+    token = (read_owner_token(settings.home) if homes_own else None) or identity_token()
+    if token is None:
+        raise AuthenticationFailed(
+            f"No identity token for the gateway at {asked}.",
+            hint="Start it with `workbench gateway`, or set WORKBENCH_IDENTITY_TOKEN.",
+            code="missing_key",
+        )
+    return KeyDesk(asked, token)
