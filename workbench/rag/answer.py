@@ -99,6 +99,13 @@ class Answer:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        sources = [
+            f'  [{each.number}] {each.path}: "{" ".join(each.quote.split())}" ({_ORIGINS[each.origin]})'
+            for each in self.citations
+        ]
+        return "\n".join([self.text or "(no answer)", *sources, self.verdict])
+
     def to_markdown(self) -> str:
         """Return the answer, its sources and its flags as Markdown."""
         lines = [_plain(self.text) or "*no answer*", ""]

@@ -68,7 +68,9 @@ def run_cells(
     `folder` is the kernel's working directory below the server's root; `cell_timeout` is in seconds. Raises CellFailed
     with the cell's own error. The outputs are put into `notebook` as they come.
     """
-    with JupyterKernelClient(server_url=server_url, token=token) as kernel:
+    kernel = JupyterKernelClient(server_url=server_url, token=token)
+    kernel.start(path=folder)
+    try:
         title = ""
         for count, cell in enumerate(notebook.cells, start=1):
             if cell.cell_type != "code":
@@ -90,6 +92,8 @@ def run_cells(
                 raise CellFailed(_told(title, error))
             tags = cell.metadata.get("tags", [])
             yield CellRun(title, tags[0] if tags else None, outputs, time.monotonic() - started)
+    finally:
+        kernel.stop()
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from workbench.cli.demo.notebook_run import CellRun
 
 METRIC = "fields_right"
+_LOG_WIDTH = 120
 _EXPERIMENT_MIME = "application/vnd.workbench.experiment+json"
 
 
@@ -75,6 +76,8 @@ class Report:
     def show(self) -> None:
         """Print the report."""
         console = Console(highlight=False)
+        if not console.is_terminal:  # a log has no width; 80 columns would break the figures
+            console = Console(highlight=False, width=_LOG_WIDTH)
         console.print()
         console.print(Text("What ran", style="bold"))
         for title, seconds in self.slowest:
@@ -86,8 +89,10 @@ class Report:
             console.print(Panel(Text(self.said[tag]), title=title, title_align="left"))
         console.print(Panel(Text(self.said["ledger"]), title="The ledger, by model", title_align="left"))
         console.print(Text("Where to look", style="bold"))
-        console.print(Text(f"  the executed notebook  {self.notebook}", overflow="fold"))
-        console.print(Text(f"  runs, traces, ratings  MLflow experiment {self.experiment['name']!r}", overflow="fold"))
+        console.print(f"  the executed notebook  {self.notebook}", soft_wrap=True, markup=False)
+        console.print(
+            f"  runs, traces, ratings  MLflow experiment {self.experiment['name']!r}", soft_wrap=True, markup=False
+        )
         console.print("  all of it              workbench up")
         console.print(f"\nDone in {self.seconds:.0f} s.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,7 @@ def _pull(settings: Settings, say: Say) -> None:
     from workbench.local import weights
 
     say(f"Weights of {EMBEDDED_CHAT} ...")
-    pulled = weights.pull(EMBEDDED_CHAT, home=settings.home)
+    pulled = weights.pull(EMBEDDED_CHAT, home=settings.home, progress=sys.stderr.isatty())
     say(f"  {'pulled' if pulled.changed else 'here already'}: {pulled.installed.bytes / 1e6:.0f} MB")
 
 
