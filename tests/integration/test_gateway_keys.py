@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import httpx
 import openai
 import pytest
 
+from workbench.gateway.app import create_app
+from workbench.settings import load_settings
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 
@@ -138,6 +141,18 @@ def test_only_an_identity_deals_in_keys(gateway: RunningGateway, owner: httpx.Cl
                              ("POST", "/v1/prompts/a@b"), ("GET", "/v1/feedback")):  # fmt: skip
             assert HTTP.request(method, gateway.url + path, headers=headers).status_code == 401, (method, path)
     assert call(gateway, bearer(key["key"])) == (200, None)
+
+
+def test_every_route_but_the_two_of_health_needs_a_key_or_an_identity(gateway: RunningGateway) -> None:
+    routes = create_app(load_settings(environ={}, home=gateway.home, credentials=False))._app.routes
+    asked = [(method, re.sub(r"{\w+(:path)?}", "x@y", route.path)) for route in routes for method in route.methods]
+    assert len(asked) > 15
+    open_ones = set()
+    for method, path in asked:
+        answer = HTTP.request(method, gateway.url + path, json={} if method == "POST" else None)
+        if answer.status_code != 401:
+            open_ones.add(path)
+    assert open_ones == {"/healthz", "/readyz"}
 
 
 def test_the_list_of_keys_tells_no_secret(owner: httpx.Client) -> None:

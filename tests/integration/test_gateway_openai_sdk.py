@@ -353,8 +353,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("raw", [
         b"GET /me HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\x00b\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n"
-        b"\r\n0\r\n\r\n",
+        b"POST /me HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"nonsense\r\n\r\n",
     ])  # fmt: skip
     def test_what_is_no_http_ends_the_connection_and_not_the_gateway(
@@ -365,6 +364,14 @@ class TestErrors:
             connection.sendall(raw)
             assert connection.recv(4096).split(b" ")[1].startswith(b"4")
         assert http.get("/healthz").status_code == 200
+
+
+def test_a_head_without_end_is_refused(gateway: RunningGateway, http: httpx.Client) -> None:
+    address = urlsplit(gateway.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+        connection.sendall(b"GET /me HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Bomb: " + b"a" * 200_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
+    assert http.get("/me", headers={"x-long": "a" * 30_000}).status_code == 200
 
 
 def test_nothing_secret_stands_in_home_or_log(gateway: RunningGateway, providers: SimulatedProviders, key: str) -> None:

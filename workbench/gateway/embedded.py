@@ -61,11 +61,12 @@ class Embedding:
         """Revoke the keys of leases that are gone, each second; call `leave` when no lease is left."""
         started = time.monotonic()
         while True:
-            living = await asyncio.to_thread(living_leases, self._leases)
             try:
+                living = await asyncio.to_thread(living_leases, self._leases)
                 await end_keys_without_lease(gateway, living)
-            except Unavailable as error:
-                _log.warning("keys of ended leases are revoked, but not yet on disk: %s", error)
+            except (OSError, Unavailable) as error:  # the next look may go well; nobody is gone for sure
+                _log.warning("the leases can't be looked through: %s", error)
+                living = {"unknown"}
             if not living and time.monotonic() - started > GRACE_SECONDS and self._withdraw():
                 leave()
                 return

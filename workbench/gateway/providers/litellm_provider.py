@@ -30,6 +30,8 @@ HARMLESS: Mapping[str, object] = {
 }  # fmt: skip
 """Fields that say, with this value, what holds anyway; with any other value they are refused by name."""
 _NOT_FOR_TRANSLATION = ("model", "messages", "stream", "stream_options")
+_NEVER = frozenset({"extra_headers"})
+"""Fields that litellm takes from its own callers, and the gateway from nobody."""
 _OF_THE_PROTOCOL = frozenset({"top_k", "thinking"})
 """Fields that are not OpenAI's and that the target knows as they are."""
 
@@ -254,7 +256,7 @@ def _translated(family: str, model: str, fields: dict[str, Any], *, secret: str,
         for name, value in fields.items()
         if name not in _NOT_FOR_TRANSLATION and value is not None and not (name in HARMLESS and value == HARMLESS[name])
     }
-    supported = set(get_supported_openai_params(model=model, custom_llm_provider=family) or ())
+    supported = set(get_supported_openai_params(model=model, custom_llm_provider=family) or ()) - _NEVER
     for name in wished:
         if name not in supported and name not in _OF_THE_PROTOCOL:
             raise InvalidInput(

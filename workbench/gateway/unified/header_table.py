@@ -21,13 +21,20 @@ def to_provider(headers: Mapping[bytes, bytes]) -> dict[str, str]:
 
 def to_caller(attempt: Attempt, *, upstream_id: str | None) -> Iterator[tuple[bytes, bytes]]:
     """Yield what an answer tells of where it came from."""
-    yield _MODEL, attempt.model.name.encode("ascii", "replace")
-    yield _DEPLOYMENT, attempt.deployment.label.encode("ascii", "replace")
+    yield _MODEL, _printable(attempt.model.name)
+    yield _DEPLOYMENT, _printable(attempt.deployment.label)
     if upstream_id:
-        yield _UPSTREAM_ID, upstream_id.encode("ascii", "replace")
+        yield _UPSTREAM_ID, _printable(upstream_id)
 
 
 def cost(usd: float | None) -> Iterator[tuple[bytes, bytes]]:
     """Yield what a plain answer tells of its cost."""
     if usd is not None:
         yield _COST, (f"{usd:.10f}".rstrip("0").rstrip(".") or "0").encode()
+
+
+def _printable(text: str) -> bytes:
+    """Return a text as a header may hold it."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text)
+    return text.encode("ascii")
