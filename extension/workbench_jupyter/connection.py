@@ -60,7 +60,8 @@ def connect_configured(url: str, settings: Settings) -> Connection:
     if identity is None:
         raise AuthenticationFailed(
             f"The gateway at {url} has to know who asks for a key, and this server has no identity.",
-            hint="Set WORKBENCH_IDENTITY_TOKEN in the Jupyter server's environment and restart it.",
+            hint="Set WORKBENCH_IDENTITY_TOKEN in the Jupyter server's environment and restart it. For a gateway of "
+            "this machine: start it with the same WORKBENCH_HOME, and the key follows by itself.",
             code="missing_key",
         )
     return Connection(KeyDesk(url, identity), lease=None, expires_in=_life(settings))

@@ -105,6 +105,8 @@ class Mounts:
         self._closed = True
         for task in self._tasks:
             task.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._at_rest(), _PARTING)
         ids = [mounted.key_id for mounted in self._mounted.values() if mounted.key_id]
         self._mounted.clear()
         with suppress(TimeoutError):
@@ -113,6 +115,12 @@ class Mounts:
         if self._folder is not None:
             self._folder.close()
         await self._broker.close()
+
+    async def _at_rest(self) -> None:
+        """Wait until no key is being asked for."""
+        for lock in tuple(self._locks.values()):
+            async with lock:
+                pass
 
     # -- one key -----------------------------------------------------------------------------------------------------
 
@@ -125,7 +133,8 @@ class Mounts:
             issued, url = await self._broker.issue(f"Jupyter kernel {kernel_id}")
         except WorkbenchError as error:
             error.hint = error.hint or "`workbench doctor` says what to mend; the key then follows by itself."
-            write_key_problem(path, error)
+            if not self._closed:  # else the folder is about to go
+                write_key_problem(path, error)
             return Mounted(kernel_id, error=error), None
         key = MountedKey(issued.key, issued.expires_at, url)
         folder.name_key(kernel_id, issued.id)

@@ -362,9 +362,8 @@ def test_a_killed_gateway_comes_back_on_its_port_and_the_kernels_key_works_on(ho
     assert kernel.key() == key
 
 
-def test_a_gateway_that_is_down_keeps_no_kernel_from_starting_and_the_key_follows_it(home, start):
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+def test_a_gateway_that_is_down_keeps_no_kernel_from_starting_and_the_notebook_says_how_to_mend_it(start):
+    url = f"http://127.0.0.1:{free_port()}"
     server = start(WORKBENCH_GATEWAY_URL=url, WORKBENCH_IDENTITY_TOKEN="not the owner")
     kernel = server.notebook()
     told = kernel.run("print('runs')")
@@ -373,27 +372,29 @@ def test_a_gateway_that_is_down_keeps_no_kernel_from_starting_and_the_key_follow
     assert "Check WORKBENCH_GATEWAY_URL" in told
     assert "No key" not in kernel.run("print('told once')")
     assert server.status()["gateway"]["state"] == "failed"
+    assert "not the owner" not in kernel.run("import os; print(dict(os.environ))")
 
 
-def test_a_configured_gateway_is_used_and_none_is_started(home, start):
+def test_a_configured_gateway_is_used_and_none_is_started_and_a_key_follows_once_it_is_there(home, start):
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = start(WORKBENCH_GATEWAY_URL=url)
+    kernel = server.notebook()
+    assert "No key is mounted in this kernel." in kernel.run("1")
     gateway = subprocess.Popen(
         [sys.executable, "-m", "workbench.gateway", "--port", str(port)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert "ready" in gateway.stdout.readline()
-        server = start(WORKBENCH_GATEWAY_URL=f"http://127.0.0.1:{port}")
-        kernel = server.notebook()
+        eventually(lambda: "wbx-" in kernel.run(SHOW_KEY))
         assert re.search(r"\d models", kernel.run(CHEAP_CALL))
-        assert server.status()["gateway"] == {
-            "url": f"http://127.0.0.1:{port}", "kind": "configured", "state": "ready", "problem": None,
-        }  # fmt: skip
+        assert server.status()["gateway"] == {"url": url, "kind": "configured", "state": "ready", "problem": None}
         assert not (home / "gateway.json").exists()
         key = kernel.key()
         server.kill()
-        start(WORKBENCH_GATEWAY_URL=f"http://127.0.0.1:{port}")
-        ask = f"http://127.0.0.1:{port}/me"
-        eventually(lambda: http("GET", ask, token=f"Bearer {key}")[0] == 401)  # no lease ended it: the sweep did
+        start(WORKBENCH_GATEWAY_URL=url)
+        # No lease ended this key: the next server's sweep did.
+        eventually(lambda: http("GET", f"{url}/me", token=f"Bearer {key}")[0] == 401)
     finally:
         gateway.terminate()
         gateway.wait()
