@@ -69,4 +69,4 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model_home(home: Path, weights: Path) -> Iterator[Path]:
     """A WORKBENCH_HOME that has the embedded weights."""
     link_weights(weights, home)
-    yield home
+    return home

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.client import AsyncGateway as AsyncGateway
     from workbench.client import Gateway as Gateway
-    from workbench.prompts import load as prompt
     from workbench.errors import WorkbenchError as WorkbenchError
+    from workbench.prompts import load as prompt
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,22 @@ _NAMES = {
 }
 _ROOMS = ("errors", "evidence", "experiments", "feedback", "prompts", "rag", "statistics", "tracking", "widgets")
 
-__all__ = ["AsyncGateway", "Gateway", "WorkbenchError", "__version__", "prompt", *_ROOMS]
+__all__ = [
+    "AsyncGateway",
+    "Gateway",
+    "WorkbenchError",
+    "__version__",
+    "errors",
+    "evidence",
+    "experiments",
+    "feedback",
+    "prompt",
+    "prompts",
+    "rag",
+    "statistics",
+    "tracking",
+    "widgets",
+]
 
 
 def __getattr__(name: str) -> Any:

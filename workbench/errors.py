@@ -130,7 +130,8 @@ class Conflict(WorkbenchError):
 class LimitExceeded(WorkbenchError):
     """A limit or a budget is used up; `retry_after` tells the seconds to wait, if waiting helps."""
 
-    code, status, retryable, actor = "rate_limit_exceeded", 429, True, "caller"
+    code, status, retryable = "rate_limit_exceeded", 429, True
+    actor: ClassVar[Actor] = "caller"
 
     def __init__(
         self, message: str, *, hint: str | None = None, code: str | None = None, retry_after: float | None = None
@@ -163,7 +164,8 @@ class GatewayUnreachable(Unavailable):
 class ProviderError(WorkbenchError):
     """A provider failed or answered what can't be used; the message names it."""
 
-    code, status, retryable, actor = "provider_error", 502, True, "provider"
+    code, status, retryable = "provider_error", 502, True
+    actor: ClassVar[Actor] = "provider"
 
 
 class ProviderUnavailable(ProviderError):

@@ -25,7 +25,7 @@ TOKEN = "token-of-the-readme-test"
 
 def blocks(language: str) -> list[str]:
     text = (REPO / "README.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ README = (REPO / "README.md").read_text("utf-8")
 
 def blocks(language: str) -> list[str]:
     """Return the fenced blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_the_first_two_shell_blocks_are_one_line_each() -> None:
     main_job, tests = blocks("sh")[:2]
-    assert main_job.count("\n") == 1 and main_job.rstrip().endswith("workbench demo")
-    assert tests.count("\n") == 1 and tests.rstrip().endswith("pytest")
+    assert main_job.count("\n") == 1
+    assert main_job.rstrip().endswith("workbench demo")
+    assert tests.count("\n") == 1
+    assert tests.rstrip().endswith("pytest")
 
 
 def test_the_settings_table_is_the_one_of_the_program() -> None:

@@ -4,7 +4,7 @@ MLflow's Prompt Registry keeps the versions; what is live under an alias is the 
 """
 
 from workbench.prompts.difference import PromptDiff, diff
-from workbench.prompts.gate import Decision, Gate
+from workbench.prompts.gate import Decision, Gate, Rule
 from workbench.prompts.promotion import Promotion, Sync, history, promote, rollback, sync
 from workbench.prompts.prompt import Prompt
 from workbench.prompts.registry import load, names, register, versions
@@ -15,6 +15,7 @@ __all__ = [
     "Promotion",
     "Prompt",
     "PromptDiff",
+    "Rule",
     "Sync",
     "diff",
     "history",

@@ -51,7 +51,8 @@ def error_from_body(status: int | None, body: object) -> WorkbenchError:
     known = [c for c in _classes(WorkbenchError) if c is not errors.SettingsError]
     by_code = next((c for c in known if c.code == code and status in (None, c.status)), None)
     other = errors.ProviderError if status is None else WorkbenchError
-    by_status = next((c for c in known if c.status == status and c is not WorkbenchError), other)
+    # 500 says nothing of what went wrong: it stays the root, whatever classes carry it.
+    by_status = next((c for c in known if c.status == status and status != WorkbenchError.status), other)
     error = (by_code or by_status)(message, code=code if isinstance(code, str) else None)
     if isinstance(error, errors.InvalidInput):
         error.param = fields.get("param")

@@ -10,6 +10,8 @@ from workbench import experiments, prompts
 from workbench.errors import PromotionRefused
 from workbench_app.doors import choose_experiment, told
 
+RULES: list[prompts.Rule] = ["superior", "not_worse"]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -44,7 +46,7 @@ with left:
     others = {str(each): each.run_id for each in choices if each.run_id != chosen.run_id}
     against = st.selectbox("Compared with", ["what is live", *others], index=1 if others else 0)
     metric = st.selectbox("Score", list(experiment.scorers))
-    rule = st.segmented_control("Gate", ["superior", "not_worse"], default="superior") or "superior"
+    rule = st.segmented_control("Gate", RULES, default="superior") or "superior"
     margin = st.number_input("Margin", 0.0, 1.0, 0.05) if rule == "not_worse" else None
     reason = st.text_input("Why?", placeholder="what this version does better")
     pressed = st.button("Promote", type="primary", disabled=not reason.strip())
