@@ -8,7 +8,7 @@ from __future__ import annotations
 from workbench.grounding.facts import Facts, facts
 from workbench.grounding.passages import Passage, passages
 from workbench.grounding.sentences import Span, clauses, sentences
-from workbench.grounding.support import Bounds, Support, bare_statement, overlap, support
+from workbench.grounding.support import Bounds, Support, bare_statement, is_fragment, overlap, support
 
 __all__ = [
     "Bounds",
@@ -19,6 +19,7 @@ __all__ = [
     "bare_statement",
     "clauses",
     "facts",
+    "is_fragment",
     "overlap",
     "passages",
     "sentences",

@@ -14,7 +14,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.grounding import Bounds, Passage, Support, bare_statement, clauses, overlap, passages, sentences, support
+from workbench.grounding import (
+    Bounds,
+    Passage,
+    Support,
+    bare_statement,
+    clauses,
+    is_fragment,
+    overlap,
+    passages,
+    sentences,
+    support,
+)
 from workbench.rag.index import Hit
 
 _MARK = re.compile(r"\s*\[(?:source\s*)?#?(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]", re.IGNORECASE)
@@ -147,44 +158,46 @@ class _Checks:
         self._places = [
             _Place(hit, passage) for hit in hits for passage in passages(hit.chunk.text, header=hit.chunk.header)
         ]
-        self._cosines: dict[tuple[str, int], float] = {}
+        self._cosines: dict[str, list[float]] = {}
+        self._aims: list[float] | None = None
 
     def measure(self, claims: Sequence[str], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
-        """Measure the cosine of each claim, read after its question, to each sentence that shares enough words."""
+        """Measure the cosine of question and claims to the sentences that share enough words with a claim.
+
+        A claim is read after its question. Where a claim is a fragment, the question's cosine to every sentence counts.
+        """
         texts = [f"{place.passage.header}\n{place.passage.text}" for place in self._places]
         held = [self._terms(text) for text in texts]
-        pairs = [
-            (claim, index)
-            for claim in claims
-            for index in range(len(texts))
-            if overlap(self._terms(bare_statement(claim)), held[index]) >= self._bounds.overlap
-        ]
-        if not pairs:
+        least = self._bounds.overlap
+        near = {claim: [i for i, h in enumerate(held) if overlap(self._said(claim), h) >= least] for claim in claims}
+        asked = [claim for claim, indexes in near.items() if indexes]
+        fragments = any(is_fragment(claim, self._question, self._terms) for claim in asked)
+        wanted = sorted(range(len(texts)) if fragments else {i for indexes in near.values() for i in indexes})
+        if not asked:
             return
-        asked = list(dict.fromkeys(claim for claim, _ in pairs))
-        wanted = sorted({index for _, index in pairs})
-        vectors = embed(
-            [f"{self._question} {bare_statement(claim)}" for claim in asked] + [texts[index] for index in wanted]
-        )
-        cosines = vectors[: len(asked)] @ vectors[len(asked) :].T
-        self._cosines = {
-            (claim, index): float(cosines[asked.index(claim), wanted.index(index)]) for claim, index in pairs
-        }
+        read = [f"{self._question} {bare_statement(claim)}" for claim in asked]
+        vectors = embed([self._question, *read, *(texts[index] for index in wanted)])
+        cosines = np.zeros((1 + len(asked), len(texts)))
+        cosines[:, wanted] = vectors[: 1 + len(asked)] @ vectors[1 + len(asked) :].T
+        self._aims = cosines[0].tolist()
+        self._cosines = dict(zip(asked, cosines[1:].tolist(), strict=True))
 
     def best(self, claim: str, number: int | None = None) -> _Found:
         """Return the best support for a claim among all sources, or in the source of one number."""
-        chosen = [index for index, place in enumerate(self._places) if number in (None, place.hit.rank)]
         found = support(
             claim,
-            [self._places[index].passage for index in chosen],
+            [place.passage for place in self._places],
             terms=self._terms,
-            similarities=[self._cosines.get((claim, index), 0.0) for index in chosen],
             question=self._question,
+            similarities=self._cosines.get(claim, [0.0] * len(self._places)),
+            question_similarities=self._aims,
+            among=[index for index, place in enumerate(self._places) if number in (None, place.hit.rank)],
             bounds=self._bounds,
         )
-        return _Found(
-            found, self._places[chosen[found.passage]] if found.supported and found.passage is not None else None
-        )
+        return _Found(found, self._places[found.passage] if found.supported and found.passage is not None else None)
+
+    def _said(self, claim: str) -> Sequence[str]:
+        return self._terms(bare_statement(claim))
 
 
 def _citation(place: _Place, origin: Literal["model", "check"]) -> Citation:

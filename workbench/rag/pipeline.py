@@ -42,7 +42,7 @@ class Pipeline:
         fusion: Fusion | None = None,
         per_document: int | None = None,
         near: float = 0.8,
-        min_similarity: float = 0.3,
+        min_similarity: float = 0.25,
         cite: bool = False,
         prompt: SourcePrompt | None = None,
         parameters: Mapping[str, Any] | None = None,
