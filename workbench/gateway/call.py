@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
@@ -29,6 +30,7 @@ from workbench.gateway.ledger.meter import Meter
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
+from workbench.gateway.protocol import ON_LEFT
 from workbench.gateway.providers.provider import ConnectionDropped, Stream, StreamFailed, Whole
 from workbench.gateway.reply import Headers, Reply, body_of, error_headers, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
@@ -63,6 +65,7 @@ class Call:
         self._gateway = gateway
         self._operation = operation
         self._receive = receive
+        self._on_left: Callable[[Callable[[], None]], None] | None = scope.get(ON_LEFT)
         self._began = perf_counter()
         self._waited = 0.0
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -125,10 +128,19 @@ class Call:
     async def read(self) -> None:
         """Read the question; from here on, a client that leaves ends the call."""
         body = await read_body(self._receive, self._headers, limit=self._gateway.settings.gateway.max_body_bytes)
-        self._watch = asyncio.create_task(_left(self._receive))
-        self._watch.add_done_callback(lambda _: self.interrupt(ClientLeft()))
+        self._watch_client()
         self.question = self._operation.read(body, header_table.to_provider(self._headers))
         self._row.model, self._row.stream = self.question.model[:200], int(self.question.stream)
+
+    def _watch_client(self) -> None:
+        if self._on_left is not None:
+            self._on_left(self._client_left)
+        else:  # another server than ours: a task waits for its word
+            self._watch = asyncio.ensure_future(_left(self._receive))
+            self._watch.add_done_callback(lambda _: self._client_left())
+
+    def _client_left(self) -> None:
+        self.interrupt(ClientLeft())
 
     def authorise(self) -> None:
         """Check that the key may do this here."""

@@ -19,8 +19,8 @@ import uvicorn
 from workbench.errors import Conflict, SettingsError, Unavailable, WorkbenchError
 from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
-from workbench.gateway.one_write import OneWriteProtocol
 from workbench.gateway.parts import Parts
+from workbench.gateway.protocol import GatewayProtocol
 from workbench.settings import Settings, load_settings
 
 STOP_SECONDS = 30.0
@@ -104,7 +104,7 @@ def _run(settings: Settings, listener: socket.socket, embedding: Embedding | Non
     config = uvicorn.Config(
         create_app(settings, parts=gateway),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=OneWriteProtocol,
+        http=GatewayProtocol,
         proxy_headers=False,  # who calls is told by the key, never by a header
         ws="none",
         lifespan="on",

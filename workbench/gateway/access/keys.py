@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.errors import AuthenticationFailed
-from workbench.gateway.access.key_format import KeyKind, digest, well_formed
+from workbench.gateway.access.key_format import KeyKind, digest
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.times import utc_text
 
@@ -105,7 +105,7 @@ class KeyTable:
     def check(self, presented: str) -> Key:
         """Return the key that a caller presented; raises AuthenticationFailed, which says what is wrong with it."""
         # Some SDKs recognise a bad key only by the words "Incorrect API key provided".
-        key = self._by_hash.get(digest(presented)) if well_formed(presented) else None
+        key = self._by_hash.get(digest(presented))
         if key is None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: {_masked(presented)} is no key of this gateway.",

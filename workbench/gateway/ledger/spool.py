@@ -59,7 +59,7 @@ class Spool:
         _migrate(connection, self.path)
         self._writer, self._slot = _take_writer(self.path.parent)
         last = connection.execute(
-            "SELECT seq, hash FROM calls WHERE writer = ? ORDER BY seq DESC LIMIT 1", (self._writer,)
+            "SELECT seq, hash FROM calls WHERE writer = ? ORDER BY rowid DESC LIMIT 1", (self._writer,)
         ).fetchone()
         if last is not None:
             self._seq, self._prev_hash = last["seq"], last["hash"]
@@ -195,7 +195,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.executescript(
             f"""
             BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS calls ({columns}, PRIMARY KEY (writer, seq)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS calls ({columns});
             CREATE UNIQUE INDEX IF NOT EXISTS calls_request ON calls (request_id);
             CREATE INDEX IF NOT EXISTS calls_key ON calls (key_id, time);
             PRAGMA user_version = {SCHEMA_VERSION};

@@ -25,20 +25,22 @@ class Attempts:
     """The tries of one call, handed out one by one."""
 
     def __init__(self, asked: Model, models: Models, scopes: Scopes) -> None:
-        self._waiting = list(_candidates(asked, models, scopes))
-        self._made = 0
-        self._again: Attempt | None = None
+        self._candidates = _candidates(asked, models, scopes)
+        self._repeat: Attempt | None = None
+        self._repeated: Attempt | None = None
 
     def __iter__(self) -> Iterator[Attempt]:
-        while self._made < MAX_ATTEMPTS and self._waiting:
-            self._made += 1
-            yield self._waiting.pop(0)
+        for _ in range(MAX_ATTEMPTS):
+            attempt = self._repeat or next(self._candidates, None)
+            self._repeat = None
+            if attempt is None:
+                return
+            yield attempt
 
     def repeat(self, attempt: Attempt) -> None:
         """Try the same deployment once more before the next: its connection had gone stale."""
-        if self._again is not attempt:
-            self._again = attempt
-            self._waiting.insert(0, attempt)
+        if self._repeated is not attempt:
+            self._repeat = self._repeated = attempt
 
 
 def _candidates(asked: Model, models: Models, scopes: Scopes) -> Iterator[Attempt]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -54,8 +54,7 @@ _chat = msgspec.json.Decoder(_Chat)
 _embeddings = msgspec.json.Decoder(_Embeddings)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One request as it goes to a provider."""
 
     operation: str
@@ -68,13 +67,14 @@ class Question:
     """Whether the caller asked for the frame that tells the usage."""
     size: int
     """Bytes of the request body."""
-    _fields: dict[str, msgspec.Raw]
-    forwarded: Mapping[str, str] = field(default_factory=dict)
+    fields: dict[str, msgspec.Raw]
+    """The body's fields, not understood."""
+    forwarded: Mapping[str, str]
     """Request headers that the provider may see."""
 
     def body_for(self, model: str) -> bytes:
         """Return the body for a provider: every field as it came but the model's name, and usage always asked for."""
-        fields = dict(self._fields)
+        fields = dict(self.fields)
         fields["model"] = msgspec.Raw(msgspec.json.encode(model))
         if self.stream and not self.wants_usage:
             asked = fields.get("stream_options")
@@ -108,7 +108,7 @@ def _read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
         stream=stream,
         wants_usage=stream and chat.stream_options is not None and chat.stream_options.include_usage is True,
         size=len(body),
-        _fields=_raw_object.decode(body),
+        fields=_raw_object.decode(body),
         forwarded=forwarded,
     )
 
@@ -124,7 +124,7 @@ def _read_embeddings(body: bytes, forwarded: Mapping[str, str]) -> Question:
         stream=False,
         wants_usage=False,
         size=len(body),
-        _fields=_raw_object.decode(body),
+        fields=_raw_object.decode(body),
         forwarded=forwarded,
     )
 

@@ -1,6 +1,6 @@
 """Heads leave with the bytes that follow them, and none is kept back."""
 
-from workbench.gateway.one_write import _Joined
+from workbench.gateway.protocol import _Joined
 
 
 class Transport:
