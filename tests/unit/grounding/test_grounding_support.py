@@ -103,7 +103,9 @@ def test_a_fragment_is_supported_only_where_the_question_aims():
 
 
 def test_a_longer_fragment_without_a_verb_is_one_too():
-    source = "The blue team of Leeds won the old cup again in May 1968. The red guards of Hull burnt most relics in one night."
+    source = (
+        "The blue team of Leeds won the old cup again in 1968. The red guards of Hull burnt most relics in a night."
+    )
     assert not judged("the blue team of Leeds", source, question="Who burnt the relics?")[0].supported
     assert judged("the red guards of Hull", source, question="Who burnt the relics?")[0].supported
 
