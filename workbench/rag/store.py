@@ -37,9 +37,9 @@ class Store:
     @contextmanager
     def writing(self, *, timeout: float) -> Iterator[None]:
         """Hold the index for writing; raises Conflict when another writer keeps it longer than `timeout` seconds."""
-        if self.path.exists() and not self.exists() and not self._ours():
+        if self.path.exists() and not self.exists() and not (self.path.is_dir() and self._ours()):
             raise Conflict(
-                f"The folder {self.path} holds other files, so no index is made in it.",
+                f"{self.path} is a file or holds other files, so no index is made there.",
                 hint="Name a folder that is empty or does not exist yet.",
             )
         self.path.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Store:
         """Return the manifest; raises NotFound where there is no index."""
         try:
             raw = (self.path / MANIFEST).read_bytes()
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(
                 f"No index at {self.path}.", hint=f"`workbench rag ingest FOLDER --index {self.path}` makes one."
             ) from error

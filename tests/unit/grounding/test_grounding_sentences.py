@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.grounding import clauses, sentences
@@ -47,6 +47,7 @@ def test_full_width_marks_need_no_space():
     assert split("你好\u3002再见\uff01") == ["你好\u3002", "再见\uff01"]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab.!? \n1-\"')", max_size=80))
 def test_spans_are_in_order_and_lose_nothing_but_space(text):
     spans = sentences(text)

@@ -1,7 +1,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput
@@ -82,6 +82,7 @@ def test_chunks_that_say_the_same_have_ids_of_their_own():
     assert len({chunk.id for chunk in chunks}) == 2
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["# H\n", "## S\n", "Word. ", "a bb ccc ", "\n\n", "- item\n", "x" * 70, "```\n"]), max_size=40

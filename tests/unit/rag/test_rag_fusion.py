@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput
@@ -37,6 +37,7 @@ def test_one_candidate_alone_is_the_best():
 scores = st.lists(st.floats(0, 10), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(scores, st.floats(0, 1), st.randoms())
 def test_convex_scores_lie_between_zero_and_one(lexical, weight, random):
     cosines = np.array([random.uniform(-1, 1) for _ in lexical])

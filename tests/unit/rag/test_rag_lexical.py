@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import IntegrityError
@@ -56,6 +56,7 @@ def test_equal_scores_keep_the_order_of_the_rows():
 corpora = st.lists(st.lists(st.sampled_from("abcdef"), max_size=8), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(corpora, st.lists(st.sampled_from("abcdefz"), max_size=4))
 def test_scores_are_those_of_the_formula(rows, query):
     count, mean = len(rows), sum(map(len, rows)) / len(rows)
@@ -71,6 +72,7 @@ def test_scores_are_those_of_the_formula(rows, query):
     assert scores(LexicalLeg(rows), query) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(corpora, st.lists(st.sampled_from("abcdefz"), max_size=4))
 def test_a_leg_that_was_stored_finds_the_same(rows, query):
     leg = LexicalLeg(rows)
