@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from workbench.errors import GatewayUnreachable, Unavailable, WorkbenchError
+from workbench.errors import GatewayUnreachable, NotFound, Unavailable, WorkbenchError
 from workbench_jupyter.variables import STARTING
 
 if TYPE_CHECKING:
@@ -104,15 +104,19 @@ class Broker:
         self._refusal = None
         return key, connection.desk.url
 
-    async def revoke(self, key_id: str) -> None:
-        """Revoke a key; where that fails it is logged, and the key ends with its lease or by its age."""
+    async def revoke(self, key_id: str) -> bool:
+        """Revoke a key; return False where trying again will do."""
         connection = self._connection()
         if connection is None:
-            return
+            return False
         try:
             await self._in_thread(lambda: connection.desk.revoke(key_id, timeout=REQUEST_TIMEOUT))
+        except NotFound:
+            return True  # it was another gateway's
         except WorkbenchError as error:
             _log.warning("The key %s was not revoked: %s", key_id, error)
+            return not error.retryable
+        return True
 
     async def close(self) -> None:
         """Give up the gateway; the embedded one ends when nobody else uses it."""

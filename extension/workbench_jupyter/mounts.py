@@ -73,7 +73,7 @@ class Mounts:
             mounted = replace(mounted, plan=plan(environ, mount=self._broker.mount, gateway_url=url))
             self._mounted[kernel_id] = mounted
         if before and before.key_id:
-            self._in_background(self._broker.revoke(before.key_id))
+            self._in_background(self._revoke(before.key_id))
         if mounted.error and not self._catching_up:
             self._catching_up = True
             self._in_background(self._catch_up(folder))
@@ -86,8 +86,8 @@ class Mounts:
             if self._folder is not None:
                 self._folder.forget(kernel_id)
         self._locks.pop(kernel_id, None)
-        if mounted and mounted.key_id:
-            await self._broker.revoke(mounted.key_id)
+        if mounted and mounted.key_id and not await self._broker.revoke(mounted.key_id):
+            self._in_background(self._revoke(mounted.key_id))
 
     async def open(self) -> RuntimeFolder:
         """Make the folder of key files, sweep those of killed servers, and revoke the keys that they had mounted."""
@@ -171,6 +171,13 @@ class Mounts:
                 mounted, _ = await self._issue(before.kernel_id, folder)
                 self._mounted[before.kernel_id] = replace(mounted, plan=before.plan)
 
+    async def _revoke(self, key_id: str) -> None:
+        """Revoke a key; a gateway that is away for a while does not save it."""
+        pause = _FIRST_PAUSE
+        while not await self._broker.revoke(key_id):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
     def _moved(self, url: str) -> None:
         self._in_background(self._tell(url))
 
@@ -186,7 +193,7 @@ class Mounts:
         """Revoke what killed servers had mounted: a configured gateway knows of no lease that ended."""
         await self._broker.reach(patience=_LONGEST_PAUSE)
         for key_id in key_ids:
-            await self._broker.revoke(key_id)
+            await self._revoke(key_id)
 
 
 def _open_folder() -> RuntimeFolder:

@@ -138,14 +138,14 @@ class Kernel:
     def key(self):
         return re.search(r"wbx-\w+", self.run(SHOW_KEY))[0]
 
+    def key_file(self):
+        return Path(self.run("import os; print(os.environ['WORKBENCH_KEY_FILE'])").strip())
+
     def restart(self):
         self.client.restart(timeout=60)
 
     def shutdown(self):
         assert self.server.ask("DELETE", f"/api/kernels/{self.id}")[0] == 204
-
-    def disconnect(self):
-        self.client.stop(shutdown_kernel=False)
 
 
 def recorded(home):
@@ -227,7 +227,6 @@ def lab(lab_home):
 def kernel(lab):
     kernel = lab.notebook()
     yield kernel
-    kernel.disconnect()
     lab.ask("DELETE", f"/api/kernels/{kernel.id}")
 
 
@@ -255,7 +254,7 @@ def test_a_kernel_without_a_session_gets_a_key_too(lab):
 
 
 def test_the_key_file_is_for_its_owner_only(kernel):
-    path = Path(kernel.run("import os; print(os.environ['WORKBENCH_KEY_FILE'])").strip())
+    path = kernel.key_file()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert json.loads(path.read_text())["key"] == kernel.key()
@@ -270,17 +269,16 @@ def test_a_restarted_kernel_has_a_new_key_and_the_old_one_is_dead(lab_home, kern
 
 
 def test_a_kernel_that_crashed_comes_back_with_a_new_key(lab, lab_home, kernel):
-    old = kernel.key()
-    pid = int(kernel.run("import os; print(os.getpid())"))
-    os.kill(pid, signal.SIGKILL)
+    old, path = kernel.key(), kernel.key_file()
+    os.kill(int(kernel.run("import os; print(os.getpid())")), signal.SIGKILL)
+    eventually(lambda: json.loads(path.read_text())["key"] != old)
     eventually(lambda: is_revoked(lab_home, old))
-    eventually(lambda: lab.ask("GET", f"/api/kernels/{kernel.id}")[1]["execution_state"] == "idle")
-    assert kernel.key() != old
+    assert Kernel(lab, kernel.id).key() == json.loads(path.read_text())["key"]
 
 
 def test_a_kernel_that_ends_takes_its_key_and_its_file_along(lab, lab_home):
     kernel = lab.notebook("Other.ipynb")
-    key, path = kernel.key(), Path(kernel.run("import os; print(os.environ['WORKBENCH_KEY_FILE'])").strip())
+    key, path = kernel.key(), kernel.key_file()
     kernel.shutdown()
     eventually(lambda: is_revoked(lab_home, key))
     assert not path.exists()
