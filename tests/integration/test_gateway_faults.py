@@ -25,7 +25,7 @@ HELLO: Any = [{"role": "user", "content": "hello " * 40}]
 def config(url: str, *, nobody: int, connect: str = "") -> str:
     return f"""
 [gateway]
-timeouts = {{ connect = 1, first_token = 0.7, idle = 0.7, total = 6 }}
+timeouts = {{ connect = 1, first_token = 0.7, idle = 0.7, total = 30 }}
 [providers.acme]
 kind = "openai_compatible"
 base_url = "{url}/v1"
@@ -37,6 +37,13 @@ credential = {{ env = "WRONG_KEY" }}
 [providers.closed]
 kind = "openai_compatible"
 base_url = "http://127.0.0.1:{nobody}/v1"
+[providers.claude]
+kind = "anthropic"
+base_url = "{url}"
+credential = {{ env = "ACME_KEY" }}
+[[models]]
+name = "translated"
+deployments = [{{ provider = "claude", model = "claude-sonnet-4-5" }}]
 [[models]]
 name = "alone"
 deployments = [{{ provider = "acme", model = "alone" }}]
@@ -224,6 +231,28 @@ def test_a_stream_that_breaks_off_is_an_error_and_never_a_success(
     row = row_of(http, stream.response.headers["x-request-id"])
     assert (row["outcome"], row["status"], row["error_code"]) == ("failed", 200, code)
     assert (row["output_tokens"], row["cost_source"]) == (5, "estimated")
+
+
+@pytest.mark.parametrize("model", ["alone", "translated"])
+def test_an_error_event_of_the_provider_ends_the_stream_once(
+    http: httpx.Client, client: openai.OpenAI, providers: SimulatedProviders, model: str
+) -> None:
+    providers.fail("error", frames=5, message="overloaded")
+    raw = ask(http, model, stream=True)
+    assert raw.content.count(b'"error"') == 1
+    assert b"overloaded" in raw.content
+    assert b"[DONE]" not in raw.content
+    row = row_of(http, raw.headers["x-request-id"])
+    assert (row["outcome"], row["error_code"]) == ("failed", "provider_error")
+    providers.fail("error", frames=5, message="overloaded")
+    with pytest.raises(openai.APIError, match="overloaded"):
+        list(client.chat.completions.create(model=model, messages=HELLO, stream=True))
+
+
+def test_an_error_event_before_anything_else_is_a_status(http: httpx.Client, providers: SimulatedProviders) -> None:
+    providers.fail("error", frames=0, message="overloaded")
+    answer = ask(http, stream=True)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "provider_error")
 
 
 def test_a_broken_stream_has_no_terminal_event(http: httpx.Client, providers: SimulatedProviders) -> None:

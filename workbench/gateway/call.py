@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
+from typing import Literal
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -31,7 +32,8 @@ from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import ON_LEFT
-from workbench.gateway.providers.provider import ConnectionDropped, Stream, StreamFailed, Whole
+from workbench.gateway.providers.provider import ConnectionDropped, Stream, Whole
+from workbench.gateway.providers.refusal import StreamFailed
 from workbench.gateway.reply import Headers, Reply, body_of, error_headers, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.routing.models import Model
@@ -242,11 +244,11 @@ class Call:
         """Pass a stream on, event by event as it came; its last event waits until the row is durable."""
         try:
             last = await self._pass_on(answer)
+            self.settle("ok", status=200)
+            await self.record()
         except BaseException:
             answer.abort()
             raise
-        self.settle("ok", status=200)
-        await self.record()
         await self._reply.last(last)
         await answer.finish()
 
@@ -265,17 +267,22 @@ class Call:
                 self._waited += now - began
                 if not events:
                     raise StreamCut(f"Provider {name!r} ended its stream before the answer was whole.")
+                piece, end = self._sift(events)
+                if isinstance(end, StreamFailed) and not (piece or self._reply.begun):
+                    raise end
                 if not self._reply.begun:
                     self._row.first_token_ms = (now - self._began) * 1000
                     await self._reply.begin_stream(self._answer_headers(answer.request_id))
-                piece, ended = self._sift(events)
-                if ended:
+                if end is True:
                     self._open = False
                     return piece
-                await self._reply.piece(piece)
+                if piece:
+                    await self._reply.piece(piece)
+                if end is not None:
+                    raise end
 
-    def _sift(self, events: list[Event]) -> tuple[bytes, bool]:
-        """Return what of the events goes to the caller, and whether the terminal one is among them."""
+    def _sift(self, events: list[Event]) -> tuple[bytes, Literal[True] | StreamFailed | None]:
+        """Return what of the events goes to the caller, and how they end: the terminal one, a failure, or neither."""
         passing = []
         for event in events:
             if event.data == _DONE:
@@ -283,12 +290,12 @@ class Call:
                 return b"".join(passing), True
             restored = self.restore(event)
             self.guard_output(restored)
-            usage_only = self._meter.read_frame(restored)
             if restored.data.startswith(b'{"error"'):
-                raise StreamFailed(self._row.provider or "", b"".join([*passing, restored.raw]))
+                return b"".join(passing), StreamFailed(self._row.provider or "", restored)
+            usage_only = self._meter.read_frame(restored)
             if not usage_only or self.question.wants_usage:
                 passing.append(restored.raw)
-        return b"".join(passing), False
+        return b"".join(passing), None
 
     def restore_whole(self, answer: Whole) -> Whole:
         """Place of un-redaction in a plain answer: nothing was redacted yet."""
@@ -349,8 +356,10 @@ class Call:
             status = 200 if self._reply.begun else status_of(error)
             self.settle(outcome, status=status, error_code=error.error_code)
             await self._record_anyway()
+        if self._reply.ended:
+            return
         if self._reply.begun:
-            told = error.raw if isinstance(error, StreamFailed) else frame(self._body(error))
+            told = error.event.raw if isinstance(error, StreamFailed) else frame(self._body(error))
             await self._reply.last(told)
         else:
             await self._reply.whole(status_of(error), self._body(error), error_headers(error))

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with three things of ours.
 
-Bounded heads; one write for an answer's head and first bytes, since two are two system calls and two packets; and a word
-to the call whose client is gone, since a task that waits for `http.disconnect` costs a call more than its key check.
+Bounded heads; one write for an answer's head and first bytes, since two are two system calls and two packets; and a
+word to the call whose client is gone, since a task that waits for `http.disconnect` costs more than the key check.
 """
 
 from __future__ import annotations

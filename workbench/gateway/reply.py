@@ -82,17 +82,19 @@ def error_reply(request: Request, error: WorkbenchError) -> Response:
 class Reply:
     """The answer to one call, sent whole or in pieces."""
 
-    __slots__ = ("_request_id", "_send", "begun")
+    __slots__ = ("_request_id", "_send", "begun", "ended")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = (_REQUEST_ID, request_id.encode())
         self.begun = False
         """Whether the status line is out, so that an error can only be an event."""
+        self.ended = False
+        """Whether the last byte is out."""
 
     async def whole(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Send a plain answer."""
-        self.begun = True
+        self.begun = self.ended = True
         length = (b"content-length", str(len(body)).encode())
         await self._send(
             {"type": "http.response.start", "status": status, "headers": [_JSON, length, self._request_id, *headers]}
@@ -113,4 +115,5 @@ class Reply:
 
     async def last(self, body: bytes) -> None:
         """Send the last piece of a stream and end it."""
+        self.ended = True
         await self._send({"type": "http.response.body", "body": body})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
@@ -102,7 +103,10 @@ class Simulator:
         if fault is not None and await _fail(fault, path, seen, send):
             return
         if body.get("stream") and path.frames is not None:
-            await _stream(send, seen, path.frames(body), fault)
+            frames = path.frames(body)
+            if fault is not None and fault.kind == "error":
+                frames = chain(islice(frames, fault.frames), [path.protocol.error_event(fault.message)])
+            await _stream(send, seen, frames, fault)
         else:
             await _send(send, seen, 200, path.plain(body), cut=fault is not None and fault.kind == "cut")
 

@@ -10,10 +10,11 @@ import msgspec
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One way to fail, for the next `times` requests that it fits."""
 
-    kind: Literal["status", "hang", "reset", "cut", "stall", "slow", "malformed", "huge", "html", "redirect"]
+    kind: Literal["status", "hang", "reset", "cut", "stall", "error", "slow", "malformed", "huge", "html", "redirect"]
     """`status`: an error status; `hang`: no answer; `reset`: the connection is closed without a byte; `cut` and
-    `stall`: the connection is closed, or silent, after `frames` frames; `slow`: `seconds` before each frame;
-    `malformed`, `huge`, `html`, `redirect`: an answer with status 200 (302) that is none."""
+    `stall`: the connection is closed, or silent, after `frames` frames; `error`: an error event after them;
+    `slow`: `seconds` before each frame; `malformed`, `huge`, `html`, `redirect`: an answer with status 200 (302) that
+    is none."""
     times: int = 1
     """For how many requests; 0 for all to come."""
     model: str | None = None

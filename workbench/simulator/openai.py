@@ -31,6 +31,11 @@ def error(status: int, message: str) -> dict[str, Any]:
     }
 
 
+def error_event(message: str) -> bytes:
+    """Return the event by which a stream tells of a failure."""
+    return frame(msgspec.json.encode(error(500, message)))
+
+
 def plain(body: dict[str, Any]) -> dict[str, Any]:
     """Return a chat completion."""
     answer = _answer(body)

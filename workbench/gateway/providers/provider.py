@@ -82,14 +82,6 @@ class AnswerBroken(ProviderError):
     """The connection ended in the middle of a plain answer."""
 
 
-class StreamFailed(ProviderError):
-    """A provider told of its own failure in the middle of a stream; what it sent goes to the caller as it came."""
-
-    def __init__(self, provider: str, raw: bytes) -> None:
-        super().__init__(f"Provider {provider!r} failed in the middle of its stream.")
-        self.raw = raw
-
-
 class CallerRefused(InvalidInput):
     """A provider refused what the caller sent, with a status and an error object of its own, both kept."""
 

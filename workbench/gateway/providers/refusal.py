@@ -11,6 +11,7 @@ import msgspec
 
 from workbench.errors import ProviderCredential, ProviderError, ProviderLimit, ProviderUnavailable, WorkbenchError
 from workbench.gateway.providers.provider import CallerRefused
+from workbench.wire.sse import Event
 
 _OVERLOADED = (503, 529)
 _LONGEST_WAIT = 86400.0
@@ -54,6 +55,16 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
     if status in _OVERLOADED:
         return ProviderUnavailable(f"Provider {provider!r} is overloaded (it answered {status}).{said}")
     return ProviderError(f"Provider {provider!r} failed (it answered {status}).{said}")
+
+
+class StreamFailed(ProviderError):
+    """A provider told of its own failure in the middle of a stream; its event goes to the caller as it came."""
+
+    def __init__(self, provider: str, event: Event) -> None:
+        said = _error_fields(event.data).get("message")
+        words = f" It said: {str(said)[:500]!r}." if said else ""
+        super().__init__(f"Provider {provider!r} failed in the middle of its stream.{words}")
+        self.event = event
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
