@@ -137,8 +137,12 @@ class Mounts:
                 write_key_problem(path, error)
             return Mounted(kernel_id, error=error), None
         key = MountedKey(issued.key, issued.expires_at, url)
-        folder.name_key(kernel_id, issued.id)
-        write_key_file(path, key)
+        try:
+            folder.name_key(kernel_id, issued.id)
+            write_key_file(path, key)
+        except OSError:
+            self._in_background(self._revoke(issued.id))
+            raise
         return Mounted(kernel_id, key_id=issued.id, expires_at=issued.expires_at), key
 
     def _lock(self, kernel_id: str) -> asyncio.Lock:

@@ -370,6 +370,7 @@ def test_a_gateway_that_is_down_keeps_no_kernel_from_starting_and_the_notebook_s
     assert "Check WORKBENCH_GATEWAY_URL" in told
     assert "No key" not in kernel.run("print('told once')")
     assert server.status()["gateway"]["state"] == "failed"
+    assert "does not answer" in kernel.run("import workbench as wb; wb.Gateway().me()")
     assert "not the owner" not in kernel.run("import os; print(dict(os.environ))")
 
 

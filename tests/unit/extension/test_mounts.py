@@ -149,6 +149,23 @@ def test_after_the_end_a_kernel_still_starts_and_gets_nothing(configure, keys, h
     assert list(home.rglob("k.*")) == []
 
 
+def test_a_key_that_can_not_be_written_does_not_live_on(configure, keys):
+    configure(keys.url)
+    keys.may_issue.set()
+
+    async def trip():
+        async with mounting() as mounts:
+            folder = await mounts.open()
+            folder.key_file("k").mkdir()  # where the key file would stand
+            with pytest.raises(OSError, match=r"k\.json"):
+                await mounts.mount("k", {})
+            async with asyncio.timeout(20):
+                while keys.live:  # noqa: ASYNC110 - the other side of a socket sets no event
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(trip())
+
+
 def test_a_home_that_can_not_be_written_is_an_error_that_the_provisioner_passes_over(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "file"))
