@@ -237,6 +237,24 @@ class TestTranslated:
         row = row_of(http, stream.response.headers["x-request-id"])
         assert (row["outcome"], row["output_tokens"], row["cost_source"]) == ("ok", 4, "price_book")
 
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_tool_is_called_by_the_name_that_the_caller_gave_it(self, client: openai.OpenAI, stream: bool) -> None:
+        tools: Any = [{"type": "function", "function": {"name": "menu/find.dish", "parameters": {"type": "object"}}}]
+        if not stream:
+            choice = client.chat.completions.create(model="sonnet", messages=HELLO, tools=tools).choices[0]
+            assert choice.message.tool_calls
+            calls: list[Any] = [choice.message.tool_calls[0].function]
+            finish = choice.finish_reason
+        else:
+            chunks = list(client.chat.completions.create(model="sonnet", messages=HELLO, tools=tools, stream=True))
+            deltas = [call for c in chunks if c.choices for call in c.choices[0].delta.tool_calls or []]
+            assert {delta.index for delta in deltas} == {0}
+            calls = [delta.function for delta in deltas]
+            finish = chunks[-1].choices[0].finish_reason
+        assert [call.name for call in calls if call.name] == ["menu/find.dish"]
+        assert json.loads("".join(call.arguments or "" for call in calls)) == {"text": ECHO}
+        assert finish == "tool_calls"
+
     def test_a_cut_stream_is_an_error_here_too(self, client: openai.OpenAI, providers: SimulatedProviders) -> None:
         providers.fail("cut", frames=5)
         with pytest.raises(openai.APIError) as caught:

@@ -62,8 +62,7 @@ class Embedding:
         started = time.monotonic()
         while True:
             try:
-                living = await asyncio.to_thread(living_leases, self._leases)
-                await end_keys_without_lease(gateway, living)
+                living = await end_keys_without_lease(gateway, self._leases)
             except (OSError, Unavailable) as error:  # the next look may go well; nobody is gone for sure
                 _log.warning("the leases can't be looked through: %s", error)
                 living = {"unknown"}
@@ -100,8 +99,12 @@ def living_leases(folder: Path) -> set[str]:
     return living
 
 
-async def end_keys_without_lease(gateway: Parts, living: set[str]) -> None:
-    """Revoke the live keys whose lease is not held."""
-    gone = [key for lease, keys in gateway.keys.leased().items() if lease not in living for key in keys]
-    if gone:
-        await gateway.issuer.revoke_all(gone)
+async def end_keys_without_lease(gateway: Parts, folder: Path) -> set[str]:
+    """Revoke the live keys whose lease is not held; return the leases that are.
+
+    The keys are looked up first: a lease is taken before its keys are issued, so one that is new is never missed.
+    """
+    leased = gateway.keys.leased()
+    living = await asyncio.to_thread(living_leases, folder)
+    await gateway.issuer.revoke_all([key for lease, keys in leased.items() if lease not in living for key in keys])
+    return living

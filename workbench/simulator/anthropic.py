@@ -37,12 +37,14 @@ def error_event(message: str) -> bytes:
 
 
 def plain(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a message."""
+    """Return a message; where there are tools, the first one is called with the text."""
     answer = _answer(body)
+    tool = _tool(body)
+    text = {"type": "text", "text": answer.text}
     return {
         **_head(body),
-        "content": [{"type": "text", "text": answer.text}],
-        "stop_reason": "end_turn",
+        "content": [text] if tool is None else [{**tool, "input": {"text": answer.text}}],
+        "stop_reason": _stop_reason(tool),
         "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
     }
 
@@ -50,21 +52,32 @@ def plain(body: dict[str, Any]) -> dict[str, Any]:
 def frames(body: dict[str, Any]) -> Iterator[bytes]:
     """Yield a streamed message, the terminal event last."""
     answer = _answer(body)
+    tool = _tool(body)
     start = {**_head(body), "content": [], "usage": {"input_tokens": answer.input_tokens, "output_tokens": 1}}
     yield _event("message_start", {"message": start})
-    yield _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
+    yield _event("content_block_start", {"index": 0, "content_block": tool or {"type": "text", "text": ""}})
     yield _event("ping", {})
-    for piece in answer.pieces:
-        yield _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}})
+    if tool is None:
+        for piece in answer.pieces:
+            yield _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}})
+    else:
+        written = msgspec.json.encode({"text": answer.text}).decode()
+        for piece in (written[:5], written[5:]):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            yield _event("content_block_delta", {"index": 0, "delta": delta})
     yield _event("content_block_stop", {"index": 0})
-    yield _event(
-        "message_delta",
-        {
-            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": answer.output_tokens},
-        },
-    )
+    ended = {"stop_reason": _stop_reason(tool), "stop_sequence": None}
+    yield _event("message_delta", {"delta": ended, "usage": {"output_tokens": answer.output_tokens}})
     yield _event("message_stop", {})
+
+
+def _tool(body: dict[str, Any]) -> dict[str, Any] | None:
+    tools = body.get("tools")
+    return {"type": "tool_use", "id": "toolu_simulated", "name": tools[0]["name"], "input": {}} if tools else None
+
+
+def _stop_reason(tool: dict[str, Any] | None) -> str:
+    return "end_turn" if tool is None else "tool_use"
 
 
 def _head(body: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,9 @@ async def test_keys_end_with_their_lease(home: Path, new_key: Callable[..., tupl
     held, gone, free = new_key(lease="held")[0], new_key(lease="gone")[0], new_key()[0]
     for key in (held, gone, free):
         parts.keys.put(key)
-    await end_keys_without_lease(parts, {"held"})
+    (home / "leases").mkdir()
+    with FileLock(home / "leases" / "held.lock"):
+        assert await end_keys_without_lease(parts, home / "leases") == {"held"}
     assert [key.revoked_at is not None for key in map(parts.keys.get, (held.id, gone.id, free.id)) if key] == [
         False,
         True,

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +19,8 @@ from yarl import URL
 from workbench.errors import InvalidInput, ProviderError, WorkbenchError
 from workbench.gateway.providers.http import HttpClient, HttpStream, read_whole, request_id_of
 from workbench.gateway.providers.provider import Question, Whole
+from workbench.gateway.providers.translated_stream import Parser, TranslatedStream
 from workbench.settings import Timeouts
-from workbench.wire.sse import Event, frame, parse
-
-_DONE = parse(frame(b"[DONE]"))
 
 HARMLESS: Mapping[str, object] = {
     "n": 1, "logprobs": False, "store": False, "presence_penalty": 0, "frequency_penalty": 0, "logit_bias": {},
@@ -102,7 +99,8 @@ class LitellmProvider:
             self.name, self._url, msgspec.json.encode({**translated.body, "stream": True}), translated.headers
         )
         stream = await HttpStream(self.name, response).open()
-        return await TranslatedStream(stream, translated, terminal=self._family.terminal, name=self.name).open()
+        parser = _stream_parser(translated)
+        return await TranslatedStream(stream, parser, terminal=self._family.terminal, name=self.name).open()
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -120,104 +118,6 @@ class LitellmProvider:
             raise
         except Exception as error:
             raise _refused(error, self.name) from error
-
-
-class TranslatedStream:
-    """A stream whose events become OpenAI's chunks, one by one."""
-
-    def __init__(self, stream: HttpStream, translated: _Translated, *, terminal: str, name: str) -> None:
-        from litellm.llms.anthropic.chat.handler import ModelResponseIterator  # noqa: PLC0415 - loaded by then
-
-        self.request_id = stream.request_id
-        self._stream = stream
-        self._terminal = terminal
-        self._name = name
-        self._created = int(time.time())
-        self._usage: dict[str, Any] | None = None
-        self._begun = False
-        self._first: list[Event] = []
-        self._parser = ModelResponseIterator(
-            streaming_response=iter(()),
-            sync_stream=True,
-            json_mode=translated.json_mode,
-            tool_name_reverse_map=translated.context.get("_anthropic_tool_name_reverse_map"),
-        )
-
-    async def open(self) -> TranslatedStream:
-        """Wait for the first chunk."""
-        try:
-            self._first = await self.next()
-        except BaseException:
-            self.abort()
-            raise
-        if not self._first:
-            self.abort()
-            raise ProviderError(f"Provider {self._name!r} ended its stream before the first chunk.")
-        return self
-
-    async def next(self) -> list[Event]:
-        """Return the chunks that have come since; an empty list at the end."""
-        if self._first:
-            chunks, self._first = self._first, []
-            return chunks
-        while events := await self._stream.next():
-            chunks = [chunk for event in events for chunk in self._chunks(event)]
-            if chunks:
-                return chunks
-        return []
-
-    async def finish(self) -> None:
-        """Let go of the connection after the terminal event."""
-        await self._stream.finish()
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._stream.abort()
-
-    def _chunks(self, event: Event) -> Iterator[Event]:
-        try:
-            fields = msgspec.json.decode(event.data) if event.data else {}
-            kind = fields.get("type", "")
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
-            raise ProviderError(f"Provider {self._name!r} sent an event that is not JSON.") from error
-        if kind == "error":
-            said = fields.get("error") or {}
-            yield _event(
-                {"error": {"message": str(said.get("message")), "type": said.get("type"), "code": "provider_error"}}
-            )
-            return
-        if kind == self._terminal:
-            if self._usage is not None:
-                yield self._chunk([], usage=self._usage)
-            yield _DONE
-            return
-        if kind == "ping" or not kind:
-            return
-        try:
-            parsed = self._parser.chunk_parser(fields).model_dump(exclude_none=True)
-        except Exception as error:
-            raise ProviderError(f"Provider {self._name!r} sent an event that can't be translated.") from error
-        self._usage = parsed.get("usage") or self._usage
-        for choice in parsed.get("choices", ()):
-            delta = _delta(choice.get("delta") or {})
-            finish = choice.get("finish_reason") or None
-            if delta or finish or not self._begun:
-                if not self._begun:
-                    self._begun = True
-                    delta = {"role": "assistant", "content": "", **delta}
-                yield self._chunk([{"index": choice.get("index", 0), "delta": delta, "finish_reason": finish}])
-
-    def _chunk(self, choices: list[dict[str, Any]], *, usage: dict[str, Any] | None = None) -> Event:
-        return _event(
-            {
-                "id": self._parser.response_id,
-                "object": "chat.completion.chunk",
-                "created": self._created,
-                "model": self._parser.served_model or "",
-                "choices": choices,
-                "usage": usage,
-            }
-        )
 
 
 # -- litellm -----------------------------------------------------------------------------------------------------------
@@ -282,6 +182,19 @@ def _translated(family: str, model: str, fields: dict[str, Any], *, secret: str,
     return _Translated(config, body, headers, messages, optional, context, json_mode)
 
 
+def _stream_parser(translated: _Translated) -> Parser:
+    from litellm.llms.anthropic.chat.handler import ModelResponseIterator  # noqa: PLC0415
+    from litellm.llms.anthropic.chat.transformation import ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY  # noqa: PLC0415
+
+    parser: Parser = ModelResponseIterator(
+        streaming_response=iter(()),
+        sync_stream=True,
+        json_mode=translated.json_mode,
+        tool_name_reverse_map=translated.context.get(ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY),
+    )
+    return parser
+
+
 def _whole_answer(translated: _Translated, model: str, body: bytes) -> bytes:
     import httpx  # noqa: PLC0415 - litellm has loaded it
     from litellm.types.utils import ModelResponse  # noqa: PLC0415
@@ -313,16 +226,6 @@ def _refused(error: Exception, provider: str) -> WorkbenchError:
         f"The request can't be translated for provider {provider!r} ({type(error).__name__}).",
         hint="Check messages and tools against OpenAI's reference.",
     )
-
-
-def _delta(delta: dict[str, Any]) -> dict[str, Any]:
-    """Return a delta without what is empty; litellm fills in every field."""
-    return {name: value for name, value in delta.items() if value not in ("", None, [], {})}
-
-
-def _event(fields: dict[str, Any]) -> Event:
-    data = msgspec.json.encode(fields)
-    return Event(raw=b"data: " + data + b"\n\n", data=data)
 
 
 def _refuse_remote_media(messages: list[Any]) -> None:
