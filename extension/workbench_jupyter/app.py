@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyter_client.provisioning import KernelProvisionerFactory
 from jupyter_server.extension.application import ExtensionApp
+from traitlets import Enum
 
 from workbench_jupyter.broker import Broker
 from workbench_jupyter.handlers import StatusHandler
@@ -23,9 +24,16 @@ class WorkbenchExtension(ExtensionApp):  # type: ignore[misc]  # jupyter_server 
     app_name = "GenAI workbench"
     description = "Mount an exploration key into each kernel, and run or reach the gateway that it is for."
 
+    mount = Enum(
+        ("", "respect", "always"),
+        default_value="",
+        config=True,
+        help="Whether a variable that the user has set stays or is replaced; empty: as `[jupyter] mount` says.",
+    )
+
     def initialize_settings(self) -> None:
         """Begin to reach the gateway, and make our provisioner the one that starts kernels."""
-        self.broker = Broker()
+        self.broker = Broker(mount=self.mount or None)
         self.mounts = Mounts(self.broker)
         self.status = Status(self.broker, self.mounts, self._untouched())
         if self.status.untouched:

@@ -31,11 +31,14 @@ _T = TypeVar("_T")
 class Broker:
     """Issues and revokes the keys of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, mount: Mount | None = None) -> None:
         self.configured_url: str | None = None
         """Root URL of a gateway that others run; None for the embedded one."""
-        self.mount: Mount = "respect"
-        """`[jupyter] mount`, once it has been read."""
+        self.mount: Mount = mount or "respect"
+        """What was asked for when the server was started, else `[jupyter] mount`, once it has been read."""
+        self.credentials: frozenset[str] = frozenset()
+        """Variables that hold the gateway's credentials of its providers, once they are known."""
+        self._mount_is_given = mount is not None
         self.on_move: Callable[[str], object] = lambda url: None
         """Called, from a thread, with the root URL of the embedded gateway after it was started again."""
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="workbench-keys")
@@ -156,7 +159,10 @@ class Broker:
         self.configured_url = connection.configured_url()
         # A gateway elsewhere has its own credentials of providers.
         settings = load_settings(credentials=self.configured_url is None)
-        self.mount = settings.jupyter.mount
+        if not self._mount_is_given:
+            self.mount = settings.jupyter.mount
+        references = [provider.credential for provider in settings.providers.values() if provider.credential]
+        self.credentials = frozenset(reference.env for reference in references if reference.env)
         if self.configured_url is not None:
             return connection.connect_configured(self.configured_url, settings)
         if self._embedded is None:

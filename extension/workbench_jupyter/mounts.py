@@ -70,7 +70,15 @@ class Mounts:
             await self._broker.reach(patience=_PATIENCE)
             mounted, key = await self._issue(kernel_id, folder)
             url = key.gateway_url if key else self._broker.url
-            mounted = replace(mounted, plan=plan(environ, mount=self._broker.mount, gateway_url=url))
+            mounted = replace(
+                mounted,
+                plan=plan(
+                    environ,
+                    mount=self._broker.mount,
+                    gateway_url=url,
+                    credentials=self._broker.credentials,
+                ),
+            )
             self._mounted[kernel_id] = mounted
         if before and before.key_id:
             self._in_background(self._revoke(before.key_id))

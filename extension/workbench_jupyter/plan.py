@@ -39,16 +39,29 @@ class Plan:
     """Sentences for the user, one for each row that the user had set."""
 
 
-def plan(environ: Mapping[str, str], *, mount: Literal["respect", "always"], gateway_url: str | None) -> Plan:
-    """Decide which rows are mounted into a kernel that would start with `environ`."""
+def plan(
+    environ: Mapping[str, str],
+    *,
+    mount: Literal["respect", "always"],
+    gateway_url: str | None,
+    credentials: frozenset[str] = frozenset(),
+) -> Plan:
+    """Decide which rows are mounted into a kernel that would start with `environ`.
+
+    `credentials` are the variables that the gateway's own configuration names: such a key was set for the gateway, so
+    it is no sign that the user's calls are to bypass it.
+    """
     inherited = mounted_sdks(environ)  # by the server that started this server's own kernel
     sdks: list[Sdk] = []
     notices: list[str] = []
     for sdk in SDKS:
         found = [] if sdk in inherited else [name for name in sdk.names if environ.get(name)]
-        if not found or mount == "always":
+        the_gateways = bool(found) and credentials.issuperset(found)
+        if not found or mount == "always" or the_gateways:
             sdks.append(sdk)
-        if found and not _leads_to_gateway(sdk, environ, gateway_url):
+        if the_gateways:
+            notices.append(_credential_notice(found))
+        elif found and not _leads_to_gateway(sdk, environ, gateway_url):
             notices.append(_notice(sdk, found, replaced=mount == "always"))
     return Plan(tuple(sdks), tuple(notices))
 
@@ -101,3 +114,8 @@ def _notice(sdk: Sdk, found: list[str], *, replaced: bool) -> str:
         f"{names} {verb} set and {stay}: calls by the {sdk.name} SDK bypass the gateway. "
         f'To have them go through it, unset {names}, or write [jupyter] mount = "always" in workbench.toml.'
     )
+
+
+def _credential_notice(found: list[str]) -> str:
+    names = " and ".join(found)
+    return f"{names} is the gateway's credential of a provider; in this kernel the mounted key stands in its place."

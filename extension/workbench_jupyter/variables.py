@@ -17,7 +17,7 @@ MOUNTED = "WORKBENCH_MOUNTED"
 """Names of the rows that are mounted, by commas: so that a server inside a kernel takes none of them for the user's."""
 NOTICE = "WORKBENCH_NOTICE"
 """What the kernel tells the user once."""
-SERVER_ONLY = ("WORKBENCH_IDENTITY_TOKEN",)
+SERVER_ONLY = ("WORKBENCH_IDENTITY_TOKEN", "JUPYTER_TOKEN")
 """What a kernel has no business to know: the key is there so that it need not."""
 STARTING = "gateway_starting"
 """Code of the problem in a key file that ends by itself."""

@@ -54,10 +54,10 @@ def test_a_demo_whose_gateway_is_killed_says_so_and_the_next_one_ends_well(
     kept = journalled(model_home)
 
     with simulated_providers() as providers:
-        monkeypatch.setenv("MY_KEY", providers.credential)
+        monkeypatch.setenv("OPENAI_API_KEY", providers.credential)
         added = [
             sys.executable, "-m", "workbench.cli", "config", "add", "provider", "mine", "--kind", "openai_compatible",
-            "--base-url", f"{providers.url}/v1", "--credential-env", "MY_KEY", "--model", "mine-chat=sim-chat",
+            "--base-url", f"{providers.url}/v1", "--credential-env", "OPENAI_API_KEY", "--model", "mine-chat=sim-chat",
         ]  # fmt: skip
         subprocess.run(added, cwd=tmp_path, check=True, capture_output=True, timeout=60)
         wait_until(lambda: not psutil.pid_exists(pid), "the killed gateway is still there", seconds=30)
@@ -70,7 +70,9 @@ def test_a_demo_whose_gateway_is_killed_says_so_and_the_next_one_ends_well(
     assert len(asked) == candidates["few-shot on mine-chat"]["n"] == 14
     assert sum(each["reused"] for each in candidates.values()) >= min(kept, 1), "finished calls were asked again"
     verdict = next(row for row in report["comparison"] if row["candidate"] == "few-shot")
-    assert report["promoted"] == (verdict["verdict"] == "better")
+    # The task was chosen so that the difference is real; it is the same at temperature 0.
+    assert verdict["verdict"] == "better"
+    assert report["promoted"]
     assert "30 days" in report["answer"]
     assert "[1]" in report["answer"]
     ratings = feedback.ratings(candidates["few-shot"]["run_id"])
@@ -80,7 +82,7 @@ def test_a_demo_whose_gateway_is_killed_says_so_and_the_next_one_ends_well(
     try:
         gateway.attach(port=0)
         with Gateway() as client:
-            live = [record["version"] for record in client.history("support.summary")] if report["promoted"] else []
+            live = [record["version"] for record in client.history("support.summary")]
     finally:
         gateway.close()
-    assert live == ([candidates["few-shot"]["prompt_version"]] if report["promoted"] else [])
+    assert live == [candidates["few-shot"]["prompt_version"]]

@@ -278,9 +278,9 @@ def test_every_line_of_the_file_to_start_from_is_right_without_its_mark(file):
     assert settings.gateway == load_settings(home=file.parent, environ={}).gateway
 
 
-def test_settings_in_force_tell_where_they_come_from_and_no_secret(file):
+def test_settings_in_force_tell_where_they_come_from(file):
     file.write_text(
-        "[gateway]\nport = 1\n[gateway.timeouts]\nidle = 2\n[state]\ndatabase = 'postgresql://me:pw@h/d'\n" + LOCAL
+        "[gateway]\nport = 1\n[gateway.timeouts]\nidle = 2\n[state]\ndatabase = 'postgresql://me@h/d'\n" + LOCAL
     )
     lines = {line.key: line for line in settings_in_force(load_settings(file))}
     assert (lines["gateway.port"].value, lines["gateway.port"].source) == (1, "workbench.toml")
@@ -289,7 +289,7 @@ def test_settings_in_force_tell_where_they_come_from_and_no_secret(file):
     assert lines["gateway.timeouts.total"].source == "default"
     assert lines["jupyter.mount"].source == "default"
     assert lines["providers.local.kind"].source == "workbench.toml"
-    assert lines["state.database"].value == "postgresql://me:***@h/d"
+    assert lines["state.database"].value == "postgresql://me@h/d"
 
 
 # -- changing the file -----------------------------------------------------------------------------------------------
@@ -346,3 +346,23 @@ def test_a_provider_is_added_once(file):
     with pytest.raises(Conflict):
         add_provider(file, "mine", MINE, environ={"MINE": "x"})
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[state]\ndatabase = "postgresql+psycopg://me:pa55@host/db"\n', "state.database"),
+        ('[tracking]\nuri = "https://me:pa55@mlflow.example.com"\n', "tracking.uri"),
+    ],
+)
+def test_a_password_within_a_url_is_refused_and_not_repeated(text, key, tmp_path):
+    with pytest.raises(SettingsError) as told:
+        parse_settings(text, file=tmp_path / "workbench.toml", environ={})
+    assert key in str(told.value)
+    assert "pa55" not in str(told.value)
+
+
+def test_a_pattern_of_models_is_not_promised(tmp_path):
+    text = '[providers.a]\nkind = "local"\n[[models]]\nname = "a/*"\ndeployments = [{ provider = "a", model = "m" }]\n'
+    with pytest.raises(SettingsError, match="not built yet"):
+        parse_settings(text, file=tmp_path / "workbench.toml", environ={})

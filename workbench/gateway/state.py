@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from workbench.errors import IntegrityError, Unavailable
+from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,15 @@ class State:
 
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
+        try:
+            return sa.create_engine(url, pool_pre_ping=True)
+        except ImportError as error:
+            raise MissingComponent(
+                f"The state database {url.drivername!r} needs the package {error.name!r}.",
+                hint=f"pip install {error.name}",
+            ) from error
+        except sa.exc.ArgumentError as error:
+            raise InvalidInput(f"The state database can't be opened: {error}.") from error
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from workbench.errors import MissingComponent
@@ -20,11 +22,15 @@ def jupyter_lab(settings: Settings, *, port: int, token: str, folder: Path) -> P
     return _jupyter("jupyterlab", settings, module="jupyterlab", page="/lab", port=port, token=token, folder=folder)
 
 
-def jupyter_server(settings: Settings, *, port: int, token: str, folder: Path) -> Program:
-    """Return a Jupyter server without a front end."""
-    return _jupyter(
+def jupyter_server(
+    settings: Settings, *, port: int, token: str, folder: Path, mount: Literal["respect", "always"] | None = None
+) -> Program:
+    """Return a Jupyter server without a front end; `mount` overrides `[jupyter] mount` for its kernels."""
+    program = _jupyter(
         "jupyter-server", settings, module="jupyter_server", page="/", port=port, token=token, folder=folder
     )
+    wish = (f"--WorkbenchExtension.mount={mount}",) if mount else ()
+    return replace(program, command=(*program.command, *wish))
 
 
 def mlflow_ui(settings: Settings, *, port: int) -> Program:

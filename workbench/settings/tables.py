@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from workbench.settings.values import http_url, is_secret_like, is_variable_name, mlflow_uri, not_built, sqlalchemy_url
+from workbench.settings.values import (
+    http_url,
+    is_secret_like,
+    is_variable_name,
+    mlflow_uri,
+    model_name,
+    not_built,
+    sqlalchemy_url,
+)
 
 CONFIG_NAME = "workbench.toml"
 EMBEDDED_MODELS = ("smollm2-135m", "smollm2-135m-q4", "all-minilm-l6-v2")
@@ -147,16 +155,18 @@ class DeploymentSettings(Table):
     provider: str = Field(description="a name under [providers]", examples=["openai"])
     model: str = Field(description="the provider's own name of the model", examples=["gpt-4o-mini"])
     capacity: Literal["on_demand", "reserved"] = Field("on_demand", description="how it is paid")
-    tokens_per_minute: int | None = Field(None, gt=0, description="its quota", examples=[200000])
+    tokens_per_minute: int | None = Field(None, gt=0, description="its quota; not used yet", examples=[200000])
     region: str | None = Field(None, description="where it runs", examples=["eu"])
-    weight: float = Field(1.0, ge=0, description="share of the calls among equals")
+    weight: float = Field(1.0, ge=0, description="share of the calls; not used yet")
     price: Price | None = Field(None, description="its own price; default: the model's")
 
 
 class ModelSettings(Table):
     """A name that callers use."""
 
-    name: str = Field(min_length=1, description="the name", examples=["gpt-4o-mini"])
+    name: Annotated[str, AfterValidator(model_name)] = Field(
+        min_length=1, description="the name", examples=["gpt-4o-mini"]
+    )
     task: Literal["chat", "embedding", "image"] = Field("chat", description="what it does")
     fallbacks: list[str] = Field([], description="models that take a call when this one can't, in order")
     deployments: list[DeploymentSettings] = Field(min_length=1, description="where it runs")

@@ -41,14 +41,31 @@ def sqlalchemy_url(value: str) -> str:
     """Pass 'sqlite' or a SQLAlchemy URL."""
     if value != "sqlite" and "://" not in value:
         raise ValueError("expected 'sqlite' or a SQLAlchemy URL such as 'postgresql+psycopg://host/database'")
-    return value
+    return _without_secret(value, "the driver's own place for it, such as ~/.pgpass or PGPASSWORD")
 
 
 def mlflow_uri(value: str) -> str:
     """Pass 'sqlite' or a URI that MLflow can use; its file store is no longer one."""
     if value != "sqlite" and ("://" not in value or value.startswith("file:")):
         raise ValueError("expected 'sqlite', a database URL or a server such as 'http://mlflow.example.com'")
+    return _without_secret(value, "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the driver's own place")
+
+
+def model_name(value: str) -> str:
+    """Pass a name; a pattern that lets unlisted models pass is not built yet."""
+    if "*" in value:
+        raise ValueError("a pattern of models is not built yet, so it can't be promised; expected one model's name")
     return value
+
+
+def _without_secret(url: str, place: str) -> str:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        password = None
+    if password:
+        raise ValueError(f"a secret may not stand in the file; expected the URL without a password, and {place}")
+    return url
 
 
 def not_built(what: str, *values: str, right: str) -> Callable[[object], object]:

@@ -10,8 +10,8 @@ URL = "http://127.0.0.1:8780"
 KEY = MountedKey("wbx-secret", "2030-01-01T00:00:00Z", URL)
 
 
-def start_with(environ, *, mount="respect", key=KEY, url=URL):
-    chosen = plan(environ, mount=mount, gateway_url=url)
+def start_with(environ, *, mount="respect", key=KEY, url=URL, credentials=frozenset()):
+    chosen = plan(environ, mount=mount, gateway_url=url, credentials=credentials)
     return environment(chosen, environ, key_file=Path("/run/k.json"), gateway_url=url, key=key)
 
 
@@ -99,3 +99,21 @@ def test_a_proxy_of_the_users_is_not_asked_for_a_gateway_of_this_machine():
 def test_a_gateway_elsewhere_is_reached_as_the_user_says():
     environ = {"HTTPS_PROXY": "http://proxy.example.com"}
     assert "NO_PROXY" not in start_with(environ, url="https://gateway.example.com", key=None)
+
+
+def test_a_key_that_the_gateway_holds_for_a_provider_is_replaced_by_the_mounted_one():
+    kernel = start_with({"OPENAI_API_KEY": "sk-own"}, credentials=frozenset({"OPENAI_API_KEY"}))
+    assert kernel["OPENAI_API_KEY"] == "wbx-secret"
+    assert kernel["OPENAI_BASE_URL"] == f"{URL}/v1"
+    assert "credential of a provider" in kernel["WORKBENCH_NOTICE"]
+    assert "sk-own" not in kernel["WORKBENCH_NOTICE"]
+
+
+def test_a_base_url_of_the_users_stays_even_where_the_gateway_holds_the_key():
+    own = {"OPENAI_API_KEY": "sk-own", "OPENAI_BASE_URL": "https://elsewhere.example.com/v1"}
+    kernel = start_with(own, credentials=frozenset({"OPENAI_API_KEY"}))
+    assert {name: kernel[name] for name in own} == own
+
+
+def test_the_servers_own_token_does_not_reach_a_kernel():
+    assert "JUPYTER_TOKEN" not in start_with({"JUPYTER_TOKEN": "t"})

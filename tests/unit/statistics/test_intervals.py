@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from workbench.errors import InvalidInput
 from workbench.statistics import mean_interval, normal_quantile, student_t_quantile, wilson
@@ -11,7 +12,6 @@ from workbench.statistics import mean_interval, normal_quantile, student_t_quant
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 12), (7, 14), (39, 40), (40, 40), (1, 1)])
 def test_wilson_agrees_with_scipy(successes, n):
-    stats = pytest.importorskip("scipy.stats")
     for confidence in (0.9, 0.95):
         theirs = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
         ours = wilson(successes, n, confidence=confidence)
@@ -25,7 +25,6 @@ def test_wilson_of_every_success_still_leaves_doubt():
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 13, 39, 400])
 def test_student_t_quantile_agrees_with_scipy(degrees):
-    stats = pytest.importorskip("scipy.stats")
     for probability in (0.005, 0.3, 0.5, 0.9, 0.975, 0.999):
         assert student_t_quantile(probability, degrees) == pytest.approx(stats.t.ppf(probability, degrees), abs=1e-8)
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from workbench.errors import InvalidInput
 from workbench.statistics import difference, paired_difference, sign_flip_p_value
@@ -24,7 +25,6 @@ def test_binary_pairs_match_the_formula_of_bonett_and_price():
 
 @pytest.mark.parametrize(("won", "lost"), [(5, 0), (6, 1), (9, 4), (3, 3), (20, 8)])
 def test_binary_p_value_is_mcnemars_mid_p(won, lost):
-    stats = pytest.importorskip("scipy.stats")
     fewer, trials = min(won, lost), won + lost
     expected = 2 * stats.binom.cdf(fewer, trials, 0.5) - stats.binom.pmf(fewer, trials, 0.5)
     if won == lost:
@@ -34,7 +34,6 @@ def test_binary_p_value_is_mcnemars_mid_p(won, lost):
 
 
 def test_graded_p_value_agrees_with_scipys_permutation_test():
-    stats = pytest.importorskip("scipy.stats")
     a = [0.9, 0.7, 0.8, 1.0, 0.3, 0.55, 0.62]
     b = [0.5, 0.71, 0.4, 0.35, 0.2, 0.6, 0.12]
     exact = stats.permutation_test((a, b), lambda x, y: np.mean(x - y), permutation_type="samples", vectorized=False)
@@ -154,7 +153,6 @@ def test_graded_interval_covers_the_truth(shape, n):
 
 def test_plain_t_interval_would_fail_that_bar():
     """Guard the bar of the test before: it is not so low that anything passes."""
-    stats = pytest.importorskip("scipy.stats")
     draw, truth = SHAPES["a third gained now and then"]
     d = draw(np.random.default_rng(14), (2000, 14))
     half = stats.t.ppf(0.975, 13) * d.std(axis=1, ddof=1) / math.sqrt(14)
@@ -162,7 +160,6 @@ def test_plain_t_interval_would_fail_that_bar():
 
 
 def test_adjustment_costs_little_where_t_would_do():
-    stats = pytest.importorskip("scipy.stats")
     d = np.random.default_rng(1).normal(0.1, 0.2, (500, 40)).clip(-1, 1)
     ours = np.array([difference._interval(x, widest=1.0, binary=False, probability=0.975) for x in d])
     plain = 2 * stats.t.ppf(0.975, 39) * d.std(axis=1, ddof=1) / math.sqrt(40)

@@ -13,14 +13,15 @@ import nbformat
 from workbench.cli.demo.notebook_run import CellRun, run_cells, save, with_parameters
 from workbench.cli.demo.report import Report
 from workbench.cli.demo.stage import GatewayWatch, check_components, lay_out
-from workbench.errors import InvalidInput
-from workbench.services import EmbeddedGateway, Process
+from workbench.client import Gateway
+from workbench.errors import Conflict, InvalidInput
+from workbench.services import EmbeddedGateway, GatewayAddress, Process
 from workbench.services.ports import free_port
 from workbench.services.programs import jupyter_server
 from workbench.settings import EMBEDDED_MODELS, Settings, load_settings
 
 NOTEBOOK = "01-first-experiment.ipynb"
-EMBEDDED_CHAT = "smollm2-135m"
+EMBEDDED_CHAT, ENCODER = "smollm2-135m", "all-minilm-l6-v2"
 CASES = 14
 _CELL_TIMEOUT = 1800.0  # seconds; the experiment with --full on two busy cores takes minutes
 _READY_WITHIN = 120.0  # seconds
@@ -33,6 +34,7 @@ def run_demo(*, config: Path | None, full: bool, models: tuple[str, ...], say: S
     started = time.monotonic()
     check_components()
     settings = load_settings(config)
+    _check_embedded(settings)
     first, *more = _models(settings, models)
     say(f"Home: {settings.home}")
     _pull(settings, say)
@@ -43,7 +45,7 @@ def run_demo(*, config: Path | None, full: bool, models: tuple[str, ...], say: S
     say("Starting a Jupyter server; its extension mounts a key into the kernel ...")
     gateway = EmbeddedGateway(settings.home, config, restart=False)
     try:
-        gateway.attach()
+        _check_served(gateway.attach(), settings, [first, *more])
         cells = _run_notebook(settings, notebook, folder, say)
     finally:
         gateway.close()
@@ -54,7 +56,8 @@ def run_demo(*, config: Path | None, full: bool, models: tuple[str, ...], say: S
 
 def _run_notebook(settings: Settings, notebook: nbformat.NotebookNode, folder: Path, say: Say) -> list[CellRun]:
     token = secrets.token_urlsafe(24)
-    program = jupyter_server(settings, port=free_port(), token=token, folder=folder)
+    # A key of the reader's own in the environment must not send the demo's calls past the gateway.
+    program = jupyter_server(settings, port=free_port(), token=token, folder=folder, mount="always")
     with Process(program, home=settings.home) as server:
         server.wait_ready(_READY_WITHIN)
         shown: list[str] = []
@@ -89,6 +92,28 @@ def _models(settings: Settings, asked: tuple[str, ...]) -> list[str]:
             "The configuration has no chat model.", hint="`workbench config add provider` adds one, or use no file."
         )
     return chosen
+
+
+def _check_embedded(settings: Settings) -> None:
+    """Raise InvalidInput where the configuration leaves out what the notebook itself calls."""
+    missing = [name for name in (EMBEDDED_CHAT, ENCODER) if name not in {model.name for model in settings.models}]
+    if missing:
+        raise InvalidInput(
+            f"The demo calls {' and '.join(missing)}, which {settings.file} does not have.",
+            hint="`workbench config init` writes a file with the embedded models; `config add provider` keeps them.",
+        )
+
+
+def _check_served(address: GatewayAddress, settings: Settings, models: list[str]) -> None:
+    """Raise Conflict where a gateway that runs already was started with other settings."""
+    with Gateway() as client:
+        served = set(client.models()["model"])
+    if missing := [name for name in models if name not in served]:
+        raise Conflict(
+            f"The gateway that runs for {settings.home} (process {address.pid}) was started with other settings: "
+            f"it does not know {', '.join(missing)}.",
+            hint="Stop what uses it (`workbench status` tells), then run the demo again.",
+        )
 
 
 def _pull(settings: Settings, say: Say) -> None:
