@@ -192,18 +192,18 @@ class EmbeddedGateway:
         pause = 0.5
         while not self._closing.wait(pause):
             assert self._address is not None
-            if self._child is not None:
-                self._child.poll()  # buries it, if it was ours and died
-            if _is_gateway(self._address.pid):
-                pause = 0.5
-                continue
-            _log.warning("The gateway (pid %s) died; starting it again.", self._address.pid)
             try:
+                if self._child is not None:
+                    self._child.poll()  # buries it, if it was ours and died
+                if _is_gateway(self._address.pid):
+                    pause, self.last_error = 0.5, None
+                    continue
+                _log.warning("The gateway (pid %s) died; starting it again.", self._address.pid)
                 found = self._find_or_start(urlsplit(self._address.url).port)
-            except WorkbenchError as error:
-                self.last_error = error
+            except Exception as error:  # noqa: BLE001 - a full disk must not end the watch: it may be mended
+                self.last_error = _as_ours(error)
                 pause = min(pause * 2, 30.0)
-                _log.error("%s", error)
+                _log.error("%s", self.last_error)
                 continue
             self.last_error = None
             self._address = found
@@ -212,6 +212,15 @@ class EmbeddedGateway:
                     self._on_change(found)
                 except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
                     _log.exception("A listener to the gateway's address failed.")
+
+
+def _as_ours(error: Exception) -> WorkbenchError:
+    if isinstance(error, WorkbenchError):
+        return error
+    return Unavailable(
+        f"The gateway can't be started again: {type(error).__name__}: {error}.",
+        hint="It is tried again by itself; `workbench doctor` says what to mend.",
+    )
 
 
 def _is_gateway(pid: int) -> bool:
