@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from workbench.gateway.providers.http import HttpClient
+from workbench.gateway.providers.litellm_provider import LitellmProvider
+from workbench.gateway.unified.question import CHAT
+from workbench.settings.tables import Timeouts
 from workbench.testing.simulator import simulated_providers
 
 SCRIPT = """
@@ -62,3 +69,21 @@ def test_no_host_but_the_configured_one_is_reached_and_nothing_is_printed(tmp_pa
     assert all(port in place and "127.0.0.1" in place for place in told["reached"])
     assert seen == ["/v1/messages", "/v1/messages"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("secret", [None, "", " ", "configured", "sk-ant-oat01-configured"])
+def test_no_credential_but_the_configured_one_is_sent(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "of-the-environment")
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "of-the-environment")
+    provider = LitellmProvider(
+        "claude", family="anthropic", client=HttpClient(Timeouts()), base_url="http://127.0.0.1:9", secret=secret,
+        timeouts=Timeouts(),
+    )  # fmt: skip
+    asyncio.run(provider.prepare())
+    body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
+    translated = provider._translate(CHAT.read(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
+    sent = {name.lower(): value for name, value in translated.headers.items()}
+    assert "of-the-environment" not in str(sent)
+    credentials = [sent[name] for name in ("x-api-key", "authorization") if name in sent]
+    assert [value.removeprefix("Bearer ") for value in credentials] == [secret] * bool(secret and secret.strip())
+    assert not secret or not secret.strip() or secret not in repr(translated)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -32,6 +32,10 @@ _NEVER = frozenset({"extra_headers"})
 _OF_THE_PROTOCOL = frozenset({"top_k", "thinking"})
 """Fields that are not OpenAI's and that the target knows as they are."""
 
+_CREDENTIALS = frozenset({"x-api-key", "authorization"})
+_PLACEHOLDER = "none"
+"""Given to litellm in place of an empty key, for which it would take one from the environment; never sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -52,7 +56,7 @@ class _Translated:
 
     config: Any
     body: dict[str, Any]
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     messages: list[Any]
     optional: dict[str, Any]
     context: dict[str, Any]
@@ -71,7 +75,7 @@ class LitellmProvider:
         self._family = FAMILIES[family]
         self._client = client
         self._url = URL(f"{base_url.rstrip('/').removesuffix('/v1')}/{self._family.path}")
-        self._secret = secret
+        self._secret = (secret or "").strip() or None
         self.ready = False
 
     async def prepare(self) -> None:
@@ -113,7 +117,7 @@ class LitellmProvider:
             )
         _refuse_remote_media(fields["messages"])
         try:
-            return _translated(self._family_name, model, fields, secret=self._secret or "", base_url=str(self._url))
+            return _translated(self._family_name, model, fields, secret=self._secret, base_url=str(self._url))
         except WorkbenchError:
             raise
         except Exception as error:
@@ -145,7 +149,7 @@ class _Silent:
         return lambda *_args, **_options: None
 
 
-def _translated(family: str, model: str, fields: dict[str, Any], *, secret: str, base_url: str) -> _Translated:
+def _translated(family: str, model: str, fields: dict[str, Any], *, secret: str | None, base_url: str) -> _Translated:
     from litellm.litellm_core_utils.get_supported_openai_params import get_supported_openai_params  # noqa: PLC0415
     from litellm.types.utils import LlmProviders  # noqa: PLC0415
     from litellm.utils import ProviderConfigManager, get_optional_params  # noqa: PLC0415
@@ -172,14 +176,24 @@ def _translated(family: str, model: str, fields: dict[str, Any], *, secret: str,
     json_mode = bool(optional.pop("json_mode", False))
     context: dict[str, Any] = {}
     headers = config.validate_environment(
-        headers={}, model=model, messages=messages, optional_params=optional, litellm_params=context, api_key=secret,
-        api_base=base_url,
+        headers={}, model=model, messages=messages, optional_params=optional, litellm_params=context,
+        api_key=secret or _PLACEHOLDER, api_base=base_url,
     )  # fmt: skip
+    headers = _with_credential(headers, secret)
     body = config.transform_request(
         model=model, messages=messages, optional_params=optional, litellm_params=context, headers=headers
     )
     headers["accept-encoding"] = "identity"
     return _Translated(config, body, headers, messages, optional, context, json_mode)
+
+
+def _with_credential(headers: dict[str, str], secret: str | None) -> dict[str, str]:
+    """Return litellm's headers with the configured credential and no other; without one, with none."""
+    bearer = any(name.lower() == "authorization" for name in headers)
+    kept = {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
+    if secret:
+        kept |= {"authorization": f"Bearer {secret}"} if bearer else {"x-api-key": secret}
+    return kept
 
 
 def _stream_parser(translated: _Translated) -> Parser:
