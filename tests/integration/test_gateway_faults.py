@@ -39,6 +39,10 @@ credential = {{ env = "WRONG_KEY" }}
 [providers.closed]
 kind = "openai_compatible"
 base_url = "http://127.0.0.1:{nobody}/v1"
+[providers.unprepared]
+kind = "anthropic"
+base_url = "{url}"
+credential = {{ env = "ACME_KEY" }}
 [providers.claude]
 kind = "anthropic"
 base_url = "{url}"
@@ -57,6 +61,9 @@ deployments = [{{ provider = "acme", model = "first" }}, {{ provider = "acme", m
 name = "rescued"
 fallbacks = ["alone"]
 deployments = [{{ provider = "closed", model = "x" }}]
+[[models]]
+name = "slow-then-unprepared"
+deployments = [{{ provider = "acme", model = "first" }}, {{ provider = "unprepared", model = "claude-sonnet-4-5" }}]
 [[models]]
 name = "many"
 deployments = [{{ provider = "acme", model = "a" }}, {{ provider = "acme", model = "b" }},
@@ -321,6 +328,15 @@ def test_a_client_that_leaves_a_plain_call_stops_the_provider(
 
     wait_until(lambda: newest()["outcome"] == "client_left", lambda: f"the newest row is {newest()}")
     assert (newest()["status"], newest()["cost_usd"], newest()["attempts"]) == (499, 0, 1)
+
+
+def test_a_provider_that_must_be_prepared_stands_in_for_one_that_timed_out(
+    http: httpx.Client, providers: SimulatedProviders
+) -> None:
+    providers.fail("hang", model="first")
+    answer = ask(http, "slow-then-unprepared")
+    assert answer.status_code == 200, answer.text
+    assert row_of(http, answer.headers["x-request-id"])["provider"] == "unprepared"
 
 
 def test_other_calls_go_on_while_one_provider_hangs(http: httpx.Client, providers: SimulatedProviders) -> None:

@@ -199,6 +199,8 @@ class Call:
                     attempts.repeat(attempt)
             if self._interruption is not None:
                 raise self._interruption
+            if self._deadline.spent:
+                break
         raise failure or PermissionDenied(
             f"The key may use no provider of model {self.model.name!r}.", hint="`/me` tells what it may use."
         )
@@ -214,6 +216,7 @@ class Call:
         began = perf_counter()
         try:
             if not provider.ready:
+                self._deadline.begin(provider.name)
                 with self._deadline:
                     await provider.prepare()
             self._deadline.expect(provider.timeouts.first_token, "sent no byte of an answer", provider.name)

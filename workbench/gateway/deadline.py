@@ -51,6 +51,16 @@ class Deadline:
             self._handle.cancel()
             self._arm()
 
+    def begin(self, provider: str) -> None:
+        """Turn to another provider; nothing is expected of it yet but to end within the whole call."""
+        self._provider = provider
+        self.rest()
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time of the whole call is over."""
+        return self._loop.time() >= self._total_due
+
     def rest(self) -> None:
         """Wait for nothing but the end of the whole call."""
         self._due, self._seconds, self._what = self._total_due, self._total, "did not finish its answer"

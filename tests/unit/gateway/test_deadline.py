@@ -80,3 +80,23 @@ async def test_nothing_fires_after_the_block() -> None:
     with deadline:
         pass
     await asyncio.sleep(0.05)
+
+
+async def test_what_one_provider_was_late_with_does_not_count_against_the_next() -> None:
+    deadline = Deadline(60)
+    deadline.expect(0.01, "sent nothing", "acme")
+    with pytest.raises(ProviderTimeout), deadline:
+        await asyncio.sleep(60)
+    deadline.begin("next")
+    with deadline:
+        await asyncio.sleep(0.05)
+    assert not deadline.spent
+
+
+async def test_the_next_provider_is_named_where_the_whole_call_ends_with_it() -> None:
+    deadline = Deadline(0.02)
+    deadline.expect(0.01, "sent nothing", "acme")
+    deadline.begin("next")
+    with pytest.raises(ProviderTimeout, match="'next' did not finish"), deadline:
+        await asyncio.sleep(60)
+    assert deadline.spent
