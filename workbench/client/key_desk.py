@@ -17,7 +17,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Re
 from workbench.errors import GatewayUnreachable, WorkbenchError
 from workbench.wire.envelope import error_from_body
 
-_LARGEST_ANSWER = 1 << 20  # bytes
+_LARGEST_ANSWER = 32 << 20  # bytes; a list of many thousand keys
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ class KeyDesk:
         try:
             return IssuedKey(id=str(answer["id"]), key=str(answer["key"]), expires_at=answer["expires_at"])
         except (KeyError, TypeError) as error:
-            raise GatewayUnreachable(
-                f"What answers at {self.url} is not a workbench gateway.", hint="Check WORKBENCH_GATEWAY_URL."
-            ) from error
+            raise self._no_gateway() from error
 
     def revoke(self, key_id: str, *, timeout: float) -> None:
         """Revoke a key at once."""
@@ -61,17 +59,28 @@ class KeyDesk:
     def live_keys(self, *, timeout: float) -> list[dict[str, Any]]:
         """Return what may be told of the identity's keys that are neither revoked nor expired, newest first."""
         now = datetime.now(UTC)
-        return [
-            key
-            for key in self._ask("GET", "/keys", None, timeout=timeout)["data"]
-            if key["revoked_at"] is None
-            and (key["expires_at"] is None or datetime.fromisoformat(key["expires_at"]) > now)
-        ]
+        try:
+            return [
+                key
+                for key in self.list(timeout=timeout)
+                if key["revoked_at"] is None
+                and (key["expires_at"] is None or datetime.fromisoformat(key["expires_at"]) > now)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._no_gateway() from error
 
     def list(self, *, timeout: float) -> list[dict[str, Any]]:
         """Return the identity's keys, newest first; no secrets are among them."""
         answer = self._ask("GET", "/keys", None, timeout=timeout)
-        return list(answer["data"])
+        try:
+            return list(answer["data"])
+        except (KeyError, TypeError) as error:
+            raise self._no_gateway() from error
+
+    def _no_gateway(self) -> GatewayUnreachable:
+        return GatewayUnreachable(
+            f"What answers at {self.url} is not a workbench gateway.", hint="Check WORKBENCH_GATEWAY_URL."
+        )
 
     def _ask(self, method: str, path: str, body: object, *, timeout: float) -> Any:
         request = Request(  # noqa: S310 - the scheme is checked where the URL comes from
@@ -82,13 +91,17 @@ class KeyDesk:
         )
         try:
             with _opener(self.url).open(request, timeout=timeout) as response:
-                raw = response.read(_LARGEST_ANSWER)
+                raw = response.read(_LARGEST_ANSWER + 1)
         except HTTPError as error:
             with error:
                 raise _told(error.code, error.read(_LARGEST_ANSWER)) from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
+        if len(raw) > _LARGEST_ANSWER:
+            raise GatewayUnreachable(
+                f"The gateway at {self.url} answered more than {_LARGEST_ANSWER >> 20} MiB to {method} {path}."
+            )
         return _json(raw)
 
 
