@@ -73,7 +73,7 @@ class EmbeddedGateway:
         config: Path | None = None,
         *,
         restart: bool = True,
-        start_timeout: float = 45.0,
+        start_timeout: float = 60.0,
         on_change: Callable[[GatewayAddress], None] | None = None,
     ) -> None:
         self._home = home
@@ -145,7 +145,15 @@ class EmbeddedGateway:
     def _find_or_start(self, port: int | None) -> GatewayAddress:
         deadline = time.monotonic() + self._start_timeout
         with _starting(self._home, deadline=deadline, closing=self._closing):
-            if (found := self._find(deadline)) is not None:
+            while (found := self._find(deadline)) is None and _is_taken(self._home):
+                # The one before drains its calls, and has taken its address back already: the home and the port
+                # are free when it is gone. Or one that somebody started by hand has not told its address yet.
+                if time.monotonic() > deadline or self._closing.wait(0.2):
+                    raise Unavailable(
+                        f"Another gateway still holds {self._home}: it is ending, and its last calls are not done.",
+                        hint=f"Try again in a moment; see {self._home / 'logs' / 'gateway.log'}.",
+                    )
+            if found is not None:
                 return found
             settings = load_settings(self._config, home=self._home)
             wanted = settings.gateway.port if port is None else port
@@ -212,6 +220,17 @@ class EmbeddedGateway:
                     self._on_change(found)
                 except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
                     _log.exception("A listener to the gateway's address failed.")
+
+
+def _is_taken(home: Path) -> bool:
+    """Return whether a gateway has the home, also one that has told no address or has taken it back."""
+    lock = FileLock(home / "gateway.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _as_ours(error: Exception) -> WorkbenchError:

@@ -1,13 +1,15 @@
-"""The watch over the embedded gateway where the machine is in the way: what it may not do, it does later."""
+"""Starting the embedded gateway and watching over it, with something in the way: what it may not do, it does later."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from workbench.errors import Unavailable
 from workbench.services import EmbeddedGateway
@@ -70,3 +72,23 @@ def test_a_start_that_the_machine_refuses_is_told_and_tried_again(home: Path, ga
         assert gateway.last_error is None
     finally:
         gateway.close()
+
+
+def test_no_gateway_is_started_beside_one_that_is_leaving(home: Path) -> None:
+    with FileLock(home / "gateway.lock"), pytest.raises(Unavailable, match="it is ending"):
+        EmbeddedGateway(home, start_timeout=1.0).attach()
+    assert not (home / "logs").exists()
+
+
+def test_the_home_of_a_gateway_that_leaves_is_waited_for(home: Path, gateway_of) -> None:
+    leaving = FileLock(home / "gateway.lock", thread_local=False)
+    leaving.acquire()
+    gateway = EmbeddedGateway(home)
+    with ThreadPoolExecutor(1) as thread:
+        attaching = thread.submit(gateway.attach)
+        wait_until((home / "gateway.start.lock").exists, "nobody wants to start one")
+        following = gateway_of()
+        leaving.release()
+        assert attaching.result(30).pid == following.pid
+    gateway.close()
+    assert not (home / "logs").exists()
