@@ -6,9 +6,11 @@ A kernel is never kept from starting: where there is no key its file tells why, 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from workbench.errors import Unavailable, WorkbenchError
@@ -22,6 +24,7 @@ _PATIENCE = 6.0  # seconds that a kernel's start waits for a gateway that starts
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to mount late
 _PARTING = 5.0  # seconds for revoking all keys when the server stops
 _NOTHING = Plan(())
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ class Mounts:
         async with self._lock(kernel_id):
             mounted = self._mounted.pop(kernel_id, None)
             if self._folder is not None:
-                self._folder.forget(kernel_id)
+                try:
+                    self._folder.forget(kernel_id)
+                except OSError as error:  # its key is revoked all the same
+                    _log.warning("The key file of kernel %s was not removed: %s", kernel_id, error)
         self._locks.pop(kernel_id, None)
         if mounted and mounted.key_id and not await self._broker.revoke(mounted.key_id):
             self._in_background(self._revoke(mounted.key_id))
@@ -142,15 +148,21 @@ class Mounts:
         except WorkbenchError as error:
             error.hint = error.hint or "`workbench doctor` says what to mend; the key then follows by itself."
             if not self._closed:  # else the folder is about to go
-                write_key_problem(path, error)
+                _tell_problem(path, error)
             return Mounted(kernel_id, error=error), None
         key = MountedKey(issued.key, issued.expires_at, url)
         try:
             folder.name_key(kernel_id, issued.id)
             write_key_file(path, key)
-        except OSError:
+        except OSError as error:
             self._in_background(self._revoke(issued.id))
-            raise
+            problem = Unavailable(
+                f"The key file {path} can't be written: {error.strerror or error}.",
+                hint="Mend that, a full disk for example; the key then follows by itself.",
+            )
+            _log.warning("%s", problem)
+            _tell_problem(path, problem)
+            return Mounted(kernel_id, error=problem), None
         return Mounted(kernel_id, key_id=issued.id, expires_at=issued.expires_at), key
 
     def _lock(self, kernel_id: str) -> asyncio.Lock:
@@ -206,6 +218,16 @@ class Mounts:
         await self._broker.reach(patience=_LONGEST_PAUSE)
         for key_id in key_ids:
             await self._revoke(key_id)
+
+
+def _tell_problem(path: Path, error: WorkbenchError) -> None:
+    """Write why there is no key; where not even that can be written, at least no old key stays."""
+    try:
+        write_key_problem(path, error)
+    except OSError as failure:
+        _log.warning("%s can't be written, so it does not tell the kernel: %s", path, failure)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _open_folder() -> RuntimeFolder:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.errors import Unavailable
 from workbench_jupyter import broker as broker_module
 from workbench_jupyter.broker import Broker
 from workbench_jupyter.mounts import Mounts
@@ -157,8 +158,8 @@ def test_a_key_that_can_not_be_written_does_not_live_on(configure, keys):
         async with mounting() as mounts:
             folder = await mounts.open()
             folder.key_file("k").mkdir()  # where the key file would stand
-            with pytest.raises(OSError, match=r"k\.json"):
-                await mounts.mount("k", {})
+            await mounts.mount("k", {})
+            assert mounts.all[0].key_id is None
             async with asyncio.timeout(20):
                 while keys.live:  # noqa: ASYNC110 - the other side of a socket sets no event
                     await asyncio.sleep(0.02)
@@ -176,3 +177,26 @@ def test_a_home_that_can_not_be_written_is_an_error_that_the_provisioner_passes_
                 await mounts.mount("k", {})
 
     asyncio.run(trip())
+
+
+def test_a_key_file_that_cannot_be_written_is_told_and_the_key_follows_when_it_can(configure, keys):
+    configure(keys.url)
+    keys.may_issue.set()
+
+    async def trip():
+        async with mounting() as mounts:
+            in_the_way = (await mounts.open()).key_file("k")
+            in_the_way.mkdir()
+            environ = await mounts.mount("k", {})
+            (mounted,) = mounts.all
+            in_the_way.rmdir()
+            async with asyncio.timeout(20):
+                while mounts.all[0].key_id is None:  # noqa: ASYNC110 - it is polled as a reader would
+                    await asyncio.sleep(0.02)
+            return environ, mounted.error, in_the_way, json.loads(in_the_way.read_text())["key"]
+
+    environ, error, file, key = asyncio.run(trip())
+    assert environ["WORKBENCH_KEY_FILE"] == str(file)
+    assert isinstance(error, Unavailable)
+    assert f"{file} can't be written" in str(error)
+    assert key == "wbx-k1"
