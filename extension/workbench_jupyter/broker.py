@@ -145,9 +145,12 @@ class Broker:
             await asyncio.wait({waiting}, timeout=patience)  # unlike wait_for, this does not cancel what it waits for
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("The Jupyter server is stopping.")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     # -- in a thread -------------------------------------------------------------------------------------------------
 
@@ -167,7 +170,15 @@ class Broker:
             return connection.connect_configured(self.configured_url, settings)
         if self._embedded is None:
             self._embedded = EmbeddedGateway(settings.home, settings.file, on_change=self._moved)
-        return connection.connect_embedded(self._embedded, settings)
+        # `close` says that it has begun before it looks for what there is to close: one of the two sees the other.
+        self._check_open()
+        connected = connection.connect_embedded(self._embedded, settings)
+        try:
+            self._check_open()
+        except Unavailable:
+            self._embedded.close()  # it may have been closed just before it was attached
+            raise
+        return connected
 
     def _moved(self, address: GatewayAddress) -> None:
         self.on_move(address.url)
