@@ -108,7 +108,7 @@ def test_four_services_start_survive_each_other_and_end_together(up, tmp_path):
     assert not answers(lab.replace(token, "wrong").replace("/lab?", "/api/contents?"))
     assert not any(token in " ".join(process.cmdline()) for process in family_of(house.home))
 
-    told = json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)
+    told = json.loads(CliRunner().invoke(main, ["status", "--json", "--show-tokens"]).stdout)
     assert told["up"] == {"pid": house.process.pid, "services": house.urls}
     assert house.process.pid in [one["pid"] for one in told["users"]]
 

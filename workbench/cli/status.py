@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,16 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from workbench.services import GatewayAddress
     from workbench.services.leases import HeldLease
+    from workbench.services.record import UpRecord
+
+_TOKEN = re.compile(r"([?&]token=)[^&#]*")
 
 
 @click.command()
 @config_option
 @json_option
-def command(*, config: Path | None, as_json: bool) -> None:
+@click.option("--show-tokens", is_flag=True, help="Show the tokens in URLs, such as JupyterLab's; they are secrets.")
+def command(*, config: Path | None, as_json: bool, show_tokens: bool) -> None:
     """Show what runs."""
     from workbench.local import weights
     from workbench.services import held_leases, running_gateway
@@ -36,7 +41,7 @@ def command(*, config: Path | None, as_json: bool) -> None:
         "file": str(settings.file) if settings.file else None,
         "gateway": _gateway(address) if address else None,
         "users": [_user(lease) for lease in held_leases(home)],
-        "up": {"pid": up.pid, "services": up.services} if up else None,
+        "up": {"pid": up.pid, "services": _services(up, show_tokens=show_tokens)} if up else None,
         "models": [one.model.name for one in weights.installed(home)],
     }
     click.echo(json.dumps(state, indent=2) if as_json else _in_words(state))
@@ -56,6 +61,13 @@ def _gateway(address: GatewayAddress) -> dict[str, Any]:
     with contextlib.suppress(WorkbenchError):  # it may end while we ask
         state["keys"] = len(KeyDesk(address.url, address.owner_token).live_keys(timeout=5))
     return state
+
+
+def _services(up: UpRecord, *, show_tokens: bool) -> dict[str, str]:
+    """Return URLs by name; what is shown on a screen or kept by a machine is no place for a token."""
+    if show_tokens:
+        return dict(up.services)
+    return {name: _TOKEN.sub(r"\1...", url) for name, url in up.services.items()}
 
 
 def _user(lease: HeldLease) -> dict[str, Any]:
@@ -81,6 +93,9 @@ def _in_words(state: dict[str, Any]) -> str:
         )
     lines += [f"used by   pid {user['pid']}: {user['command']}" for user in users]
     if state["up"]:
-        lines += [f"up        {name}: {url}" for name, url in state["up"]["services"].items()]
+        urls = state["up"]["services"]
+        lines += [f"up        {name}: {url}" for name, url in urls.items()]
+        if any(url.endswith("token=...") for url in urls.values()):
+            lines.append("          `workbench status --show-tokens` shows the token too")
     lines.append(f"models    {', '.join(state['models']) or 'none; `workbench models pull smollm2-135m` gets one'}")
     return "\n".join(lines)

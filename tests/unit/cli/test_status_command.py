@@ -31,3 +31,17 @@ def test_a_record_of_a_process_that_is_gone_is_not_believed(home: Path) -> None:
     record = {"pid": 1, "started": 0.0, "services": {}}
     (home / "up.json").write_text(json.dumps(record))
     assert json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)["up"] is None
+
+
+def test_a_token_is_shown_only_to_who_asks_for_it(home: Path) -> None:
+    url = "http://127.0.0.1:8888/lab?token=s3cret"
+    write_up_record(home, {"jupyterlab": url})
+
+    def told(*options: str) -> str:
+        return CliRunner().invoke(main, ["status", *options]).stdout
+
+    assert "s3cret" not in told() + told("--json")
+    assert "jupyterlab: http://127.0.0.1:8888/lab?token=...\n" in told()
+    assert "--show-tokens" in told()
+    assert f"jupyterlab: {url}\n" in told("--show-tokens")
+    assert json.loads(told("--json", "--show-tokens"))["up"]["services"] == {"jupyterlab": url}
