@@ -369,7 +369,12 @@ def test_a_locked_ledger_refuses_new_calls_and_loses_no_row(
         other.close()
     wait_until(lambda: http.get("/readyz").status_code == 200, "the gateway did not recover")
     assert ask(http).status_code == 200
-    assert row_of(http, first.headers["x-request-id"])["attempts"] == 1
+    row = row_of(http, first.headers["x-request-id"])
+    assert (row["attempts"], row["outcome"], row["status"], row["error_code"]) == (
+        1, "failed", 503, "ledger_unavailable",
+    )  # fmt: skip
+    refused = http.get("/me/calls", params={"request_id": second.headers["x-request-id"]})
+    assert refused.json()["data"] == []
 
 
 def test_sigterm_lets_a_stream_end_and_exits_with_0(providers: SimulatedProviders, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from workbench.gateway.access.keys import Key
 from workbench.gateway.deadline import Deadline
 from workbench.gateway.ledger.meter import Meter
 from workbench.gateway.ledger.row import LedgerRow, Outcome
+from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import ON_LEFT
@@ -358,7 +359,12 @@ class Call:
             outcome: Outcome = "refused" if self.attempt is None else "failed"
             status = 200 if self._reply.begun else status_of(error)
             self.settle(outcome, status=status, error_code=error.error_code)
-            await self._record_anyway()
+            if error.error_code == LEDGER_UNAVAILABLE:
+                self._gateway.spool.leave_out()
+            else:
+                await self._record_anyway()
+        elif error.error_code == LEDGER_UNAVAILABLE:  # the row that waits tells what the caller is told
+            self.settle("failed", status=200 if self._reply.begun else status_of(error), error_code=error.error_code)
         if self._reply.ended:
             return
         if self._reply.begun:

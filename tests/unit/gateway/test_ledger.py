@@ -139,3 +139,56 @@ async def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(IntegrityError, match="newer"):
         await opened(tmp_path)
+
+
+async def test_rows_that_wait_for_the_ledger_are_bounded_and_those_of_answered_calls_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_room, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(spool_room, "_MOST_WAITING", 2)
+    spool = await opened(tmp_path)
+    other = sqlite3.connect(spool.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    outcomes = ["refused", "refused", "refused", "ok", "refused"]
+    told = await asyncio.gather(
+        *(spool.write(row(n, outcome=outcome)) for n, outcome in enumerate(outcomes)), return_exceptions=True
+    )
+    assert all(isinstance(error, Unavailable) for error in told)
+    other.execute("ROLLBACK")
+    spool.close()
+    with sqlite3.connect(spool.path) as connection:
+        kept = [found for (found,) in connection.execute("SELECT request_id FROM calls ORDER BY seq")]
+    assert len(kept) == 2
+    assert "req_3" in kept
+    assert verify(spool.path) == 2
+
+
+async def test_a_row_that_is_there_already_does_not_stop_the_others(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    await spool.write(row(1))
+    told = await asyncio.gather(spool.write(row(1)), spool.write(row(2)), return_exceptions=True)
+    assert [type(error) for error in told] == [Unavailable, type(None)]
+    spool.check()
+    spool.close()
+    assert verify(spool.path) == 2
+
+
+async def test_nobody_waits_for_a_writer_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = await opened(tmp_path)
+
+    def fail(*_: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(LedgerRow, "seal", fail)
+    for number in range(2):
+        with pytest.raises(Unavailable, match="MemoryError"):
+            await spool.write(row(number))
+    with pytest.raises(Unavailable):
+        spool.check()
+    spool.close()
+
+
+async def test_a_file_that_is_no_ledger_is_told_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "calls.db").write_text("no database at all, " * 100)
+    with pytest.raises(Unavailable, match="not a database"):
+        await opened(tmp_path)

@@ -7,12 +7,14 @@ disk fails, rows are kept and tried again, and new calls are refused: no answer 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from time import monotonic
 from typing import Literal
 
 from filelock import FileLock, Timeout
@@ -24,7 +26,15 @@ _log = logging.getLogger("workbench.gateway.ledger")
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
+LEDGER_UNAVAILABLE = "ledger_unavailable"
 _RETRY_SECONDS = 0.5
+_MOST_WAITING = 10_000
+"""Rows kept while the ledger can't be written; beyond it, those of refused calls are let go first."""
+_MISFITS = (
+    OverflowError, ValueError, TypeError,
+    sqlite3.InterfaceError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError,
+)  # fmt: skip
+"""What a row raises that can never be written, however well the disk is."""
 _REAL = frozenset({"audio_seconds", "cost_usd", "latency_ms", "first_token_ms", "overhead_ms"})
 _INTEGER = frozenset(
     {"stream", "status", "attempts", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
@@ -44,6 +54,10 @@ class Spool:
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._failure: str | None = None
         self._closing = False
+        self._ended = False
+        self._group: list[_Pending] = []
+        self._left_out = 0
+        self._let_go = 0
         self._thread: threading.Thread | None = None
         self._writer = ""
         self._slot: FileLock | None = None
@@ -51,9 +65,27 @@ class Spool:
         self._prev_hash = GENESIS
 
     def open(self) -> None:
-        """Open the file, take a free writer's name and start the thread. Blocks."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = connect(self.path)
+        """Open the file, take a free writer's name and start the thread; raises Unavailable. Blocks."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = connect(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise _unopened(self.path, error) from error
+        try:
+            self._prepare(connection)
+        except BaseException as error:
+            connection.close()
+            if self._slot is not None:
+                self._slot.release()
+            if isinstance(error, OSError | sqlite3.Error):
+                raise _unopened(self.path, error) from error
+            raise
+        self._thread = threading.Thread(
+            target=self._run, args=(connection, asyncio.get_running_loop()), name="ledger", daemon=True
+        )
+        self._thread.start()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
         _migrate(connection, self.path)
@@ -63,10 +95,6 @@ class Spool:
         ).fetchone()
         if last is not None:
             self._seq, self._prev_hash = last["seq"], last["hash"]
-        self._thread = threading.Thread(
-            target=self._run, args=(connection, asyncio.get_running_loop()), name="ledger", daemon=True
-        )
-        self._thread.start()
 
     def check(self) -> None:
         """Raise Unavailable while rows can't be written."""
@@ -82,6 +110,10 @@ class Spool:
         self._queue.put((row, written))
         await written
 
+    def leave_out(self) -> None:
+        """Count a call that was refused because the ledger can't be written: a row of it would only wait, too."""
+        self._left_out += 1
+
     def close(self) -> None:
         """Write what waits and stop the thread. Blocks."""
         self._closing = True
@@ -94,50 +126,97 @@ class Spool:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
-        backlog: list[LedgerRow] = []
+        try:
+            self._work(connection, loop)
+        except BaseException as error:  # noqa: BLE001 - nobody may wait for a thread that is gone
+            _log.critical("the ledger's writer ended: %r", error, exc_info=error)
+            failure = self._failure = f"its writer ended: {error!r}"
+            _answer(loop, [(written, failure) for _, written in self._group])
+            while not self._ended:
+                group, _ = self._collect(not_before=None)
+                _answer(loop, [(written, failure) for _, written in group])
+        finally:
+            connection.close()
+
+    def _work(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+        rows: list[LedgerRow] = []
+        not_before: float | None = None
         open_ = True
-        while open_ or backlog:
-            group, open_ = self._collect(wait=_RETRY_SECONDS if backlog else None) if open_ else ([], False)
-            rows = backlog + [row for row, _ in group]
+        while open_ or rows:
+            group, open_ = self._collect(not_before=not_before) if open_ else ([], False)
+            self._group = group
+            rows += [row for row, _ in group]
+            lost: set[int] = set()
+            failure = None
             try:
-                lost = self._keep(connection, rows)
-                backlog, failure = [], None
+                self._keep(connection, rows, lost)
             except sqlite3.Error as error:
+                failure = str(error)
                 if self._failure is None:
                     _log.error("the ledger can't be written: %s; %d rows wait", error, len(rows))
-                lost, backlog, failure = set(), rows, str(error)
+            waiting = {id(row) for row in rows}
+            rows = self._bounded(rows)
+            if failure is None and self._failure is not None:
+                _log.warning(
+                    "the ledger can be written again; so far %d calls were refused without a row, and %d rows let go",
+                    self._left_out, self._let_go,
+                )  # fmt: skip
             self._failure = failure
-            if group:
-                told = [(written, "the row fits no column" if id(row) in lost else failure) for row, written in group]
-                loop.call_soon_threadsafe(_tell, told)
-            if failure and self._closing:
-                _log.error("%d ledger rows were lost at the end: %s", len(backlog), failure)
+            not_before = None if failure is None else monotonic() + _RETRY_SECONDS
+            _answer(loop, [
+                (written, "the row fits no column" if id(row) in lost else failure if id(row) in waiting else None)
+                for row, written in group
+            ])  # fmt: skip
+            self._group = []
+            if failure and self._closing and not open_:
+                _log.error("%d ledger rows were lost at the end: %s", len(rows), failure)
                 break
-        connection.close()
 
-    def _keep(self, connection: sqlite3.Connection, rows: list[LedgerRow]) -> set[int]:
-        """Commit rows in one group; return the ids of those that no column takes, which must not stop the others."""
+    def _keep(self, connection: sqlite3.Connection, rows: list[LedgerRow], lost: set[int]) -> None:
+        """Commit rows in one group, and take from the list what needs no other try.
+
+        A row that no column takes must not stop the others: its id goes to `lost`.
+        """
         if not rows:
-            return set()
+            return
         try:
             self._commit(connection, rows)
-        except (OverflowError, ValueError, TypeError, sqlite3.InterfaceError) as error:
-            if len(rows) == 1:
-                _log.exception("a ledger row can't be kept: %s", error)
-                return {id(rows[0])}
-            return {lost for row in rows for lost in self._keep(connection, [row])}
-        return set()
+        except _MISFITS:
+            while rows:
+                try:
+                    self._commit(connection, rows[:1])
+                except _MISFITS as error:
+                    _log.exception("a ledger row can't be kept: %s", error)
+                    lost.add(id(rows[0]))
+                del rows[0]
+        else:
+            rows.clear()
 
-    def _collect(self, *, wait: float | None) -> tuple[list[_Pending], bool]:
+    def _bounded(self, rows: list[LedgerRow]) -> list[LedgerRow]:
+        """Return as many rows as may wait; those of calls that reached a provider go first."""
+        if len(rows) <= _MOST_WAITING:
+            return rows
+        if not self._let_go:
+            _log.error("more than %d ledger rows wait: from here on some are let go", _MOST_WAITING)
+        self._let_go += len(rows) - _MOST_WAITING
+        return sorted(rows, key=lambda row: row.outcome == "refused")[:_MOST_WAITING]
+
+    def _collect(self, *, not_before: float | None) -> tuple[list[_Pending], bool]:
+        """Return what waits and whether more may come; with `not_before`, what comes until then."""
         group: list[_Pending] = []
+        wait: float | None = None
         try:
-            item = self._queue.get(timeout=wait)
-            while item is not None:
+            while True:
+                if not_before is not None:
+                    wait = max(0.0, not_before - monotonic())
+                item = self._queue.get(timeout=wait)
+                if item is None:
+                    self._ended = True
+                    return group, False
                 group.append(item)
-                item = self._queue.get_nowait()
+                wait = 0.0
         except queue.Empty:
             return group, True
-        return group, False
 
     def _commit(self, connection: sqlite3.Connection, rows: Iterable[LedgerRow]) -> None:
         seq, prev_hash = self._seq, self._prev_hash
@@ -164,6 +243,13 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _answer(loop: asyncio.AbstractEventLoop, told: list[tuple[asyncio.Future[None], str | None]]) -> None:
+    """Tell the calls that wait, unless their event loop is gone."""
+    if told:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell, told)
+
+
 def _tell(waiting: list[tuple[asyncio.Future[None], str | None]]) -> None:
     for written, failure in waiting:
         if written.done():  # the call was cancelled while it waited
@@ -178,7 +264,15 @@ def _unavailable(failure: str) -> Unavailable:
     return Unavailable(
         f"The ledger can't be written ({failure}), and no call is answered unaudited.",
         hint="Try again; if it stays so, the admin must make room or free the ledger's file.",
-        code="ledger_unavailable",
+        code=LEDGER_UNAVAILABLE,
+    )
+
+
+def _unopened(path: Path, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"The ledger {path} can't be opened ({error}).",
+        hint="The admin must make room, free the file, or check whose it is.",
+        code=LEDGER_UNAVAILABLE,
     )
 
 
