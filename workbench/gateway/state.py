@@ -81,12 +81,13 @@ class State:
         Raises IntegrityError for a database that a newer program has written, Unavailable where it can't be opened.
         """
         with self.transaction() as connection:
-            if not sa.inspect(connection).has_table(schema_table.name):
+            found: int | None = None
+            if sa.inspect(connection).has_table(schema_table.name):
+                found = connection.execute(sa.select(sa.func.max(schema_table.c.version))).scalar_one()
+            if found is None:  # new, or a start that was killed half-way: the version is written last
                 metadata.create_all(connection)
                 connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
-                return
-            found = connection.execute(sa.select(sa.func.max(schema_table.c.version))).scalar_one()
-            if found > SCHEMA_VERSION:
+            elif found > SCHEMA_VERSION:
                 raise IntegrityError(
                     f"The state database has schema {found}; this program knows up to {SCHEMA_VERSION}.",
                     hint="A newer workbench has written it: upgrade this one, or use another WORKBENCH_HOME.",

@@ -40,3 +40,16 @@ def test_work_that_fails_half_way_leaves_nothing(state: State) -> None:
         work()
     with state.transaction() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema_table)).scalar_one() == 1
+
+
+def test_a_start_that_was_killed_before_its_version_was_written_is_ended_by_the_next(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    engine = sa.create_engine(url)
+    schema_table.create(engine)
+    engine.dispose()
+    state = State(url)
+    state.open()
+    with state.transaction() as connection:
+        assert connection.execute(sa.select(schema_table.c.version)).scalars().all() == [SCHEMA_VERSION]
+        assert sa.inspect(connection).has_table("keys")
+    state.close()
