@@ -37,6 +37,7 @@ class Embedding:
         self._leases = home / LEASES
         self._lock = FileLock(home / "gateway.lock", thread_local=False)
         self._url = ""
+        self._announced = False
 
     def claim(self) -> None:
         """Take the home; raises Conflict if another gateway has it."""
@@ -51,6 +52,7 @@ class Embedding:
         """Write where the gateway is, for those who attach."""
         self._url = url
         write_record(self._home, GatewayRecord(pid=os.getpid(), url=url))
+        self._announced = True
 
     def release(self) -> None:
         """Give the home back."""
@@ -62,13 +64,14 @@ class Embedding:
         started = time.monotonic()
         while True:
             try:
+                if self._url and not self._announced:  # taken back by a look that then failed
+                    self.announce(self._url)
                 living = await end_keys_without_lease(gateway, self._leases)
-            except (OSError, Unavailable) as error:  # the next look may go well; nobody is gone for sure
-                _log.warning("the leases can't be looked through: %s", error)
-                living = {"unknown"}
-            if not living and time.monotonic() - started > GRACE_SECONDS and self._withdraw():
-                leave()
-                return
+                if not living and time.monotonic() - started > GRACE_SECONDS and self._withdraw():
+                    leave()
+                    return
+            except Exception as error:  # noqa: BLE001 - the next look may go well; nobody is gone for sure
+                _log.warning("the leases can't be looked through: %r", error, exc_info=not _expected(error))
             await asyncio.sleep(POLL_SECONDS)
 
     def _withdraw(self) -> bool:
@@ -77,10 +80,15 @@ class Embedding:
         Users take their lease before they look for the address, so one of the two is always seen.
         """
         self._record.unlink(missing_ok=True)
+        self._announced = False
         if living_leases(self._leases):
             self.announce(self._url)
             return False
         return True
+
+
+def _expected(error: Exception) -> bool:
+    return isinstance(error, OSError | Unavailable)
 
 
 def living_leases(folder: Path) -> set[str]:

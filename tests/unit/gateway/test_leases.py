@@ -1,5 +1,6 @@
 """The watch over user leases."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,3 +76,37 @@ def test_a_home_has_one_embedded_gateway(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_record(tmp_path) is None
     second.claim()
     second.release()
+
+
+async def test_the_watch_outlives_what_goes_wrong_and_leaves_no_gateway_unfindable(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(embedded, "POLL_SECONDS", 0.01)
+    parts = Parts(load_settings())
+    await parts.open()
+    embedding = Embedding(home)
+    embedding.announce("http://127.0.0.1:1")
+    (home / "leases").mkdir()
+    looks: list[bool] = []
+    look = embedded.living_leases
+    outcomes: list[Exception | set[str]] = [
+        RuntimeError("at the first look"), set(), OSError("after the address was taken back"), {"held"},
+    ]  # fmt: skip
+
+    def scripted(folder: Path) -> set[str]:
+        looks.append(read_record(home) is not None)
+        if not outcomes:
+            return look(folder)
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(embedded, "living_leases", scripted)
+    left = asyncio.Event()
+    await asyncio.wait_for(embedding.watch(parts, leave=left.set), 30)
+    assert left.is_set()
+    # Not there only while it is taken back, which first fails and then ends the watch.
+    assert looks == [True, True, False, True, True, False]
+    await parts.close()
