@@ -146,3 +146,10 @@ class TestTags:
         with pytest.raises(InvalidInput) as caught:
             read_tags(header)
         assert caught.value.error_code == "invalid_tags"
+
+
+def test_a_heartbeat_is_no_token() -> None:
+    meter = Meter()
+    assert not meter.read_frame(parse(b": still there\n\n"))
+    assert not meter.produced
+    assert meter.usage(question_bytes=8).output_tokens == 0

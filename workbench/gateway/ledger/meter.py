@@ -49,6 +49,8 @@ class Meter:
 
     def read_frame(self, event: Event) -> bool:
         """Read a frame of a stream; return whether it tells the usage and nothing else."""
+        if not event.data:
+            return False  # a comment, such as a heartbeat: nothing was produced
         self.produced = True
         self._frames += 1
         if b'"usage"' not in event.data:
