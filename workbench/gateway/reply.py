@@ -19,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 _JSON = (b"content-type", b"application/json")
 _REQUEST_ID = names.REQUEST_ID.encode()
 _SCOPE_ID = "workbench.request_id"
+_OURS = frozenset({"request_id", "actor"})
+"""Fields of an error that only the gateway tells."""
 _SOON = 2
 """Seconds after which a part of the gateway that failed may be back."""
 
@@ -42,7 +44,8 @@ def body_of(error: WorkbenchError, request_id: str) -> bytes:
     """Return the envelope of an error; fields of a provider's own error object stay beside ours."""
     body = error_body(error, request_id=request_id)
     if isinstance(error, CallerRefused):
-        body["error"] |= {name: value for name, value in error.fields.items() if value is not None}
+        told = {name: value for name, value in error.fields.items() if value is not None and name not in _OURS}
+        body["error"] |= told
     return msgspec.json.encode(body)
 
 

@@ -6,7 +6,7 @@ from time import time
 
 import pytest
 
-from workbench.errors import LimitExceeded, ProviderCredential, ProviderError, ProviderUnavailable
+from workbench.errors import LimitExceeded, ProviderCredential, ProviderError, ProviderTimeout, ProviderUnavailable
 from workbench.gateway.providers.provider import CallerRefused
 from workbench.gateway.providers.refusal import refusal, retry_after
 from workbench.gateway.reply import body_of, error_headers, status_of
@@ -16,6 +16,7 @@ BODY = json.dumps({"error": {"message": "too long", "type": "invalid_request_err
 
 @pytest.mark.parametrize(("answered", "kind", "status", "actor"), [
     (401, ProviderCredential, 502, "admin"), (403, ProviderCredential, 502, "admin"),
+    (402, ProviderCredential, 502, "admin"), (408, ProviderTimeout, 504, "provider"),
     (404, ProviderError, 502, "provider"), (302, ProviderError, 502, "provider"),
     (429, LimitExceeded, 429, "provider"), (500, ProviderError, 502, "provider"),
     (503, ProviderUnavailable, 503, "provider"), (529, ProviderUnavailable, 503, "provider"),
@@ -56,3 +57,9 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
 def test_the_wait_is_told_in_a_header() -> None:
     assert error_headers(refusal("acme", 429, {"retry-after": "7"}, b"")) == [(b"retry-after", b"7")]
     assert error_headers(refusal("acme", 500, {"retry-after": "7"}, b"")) == []
+
+
+def test_what_only_the_gateway_tells_is_not_the_providers_to_say() -> None:
+    body = json.dumps({"error": {"message": "too long", "request_id": "theirs", "actor": "admin"}}).encode()
+    told = json.loads(body_of(refusal("acme", 400, {}, body), "req_1"))["error"]
+    assert (told["actor"], told["request_id"]) == ("caller", "req_1")

@@ -9,7 +9,14 @@ from typing import Any
 
 import msgspec
 
-from workbench.errors import ProviderCredential, ProviderError, ProviderLimit, ProviderUnavailable, WorkbenchError
+from workbench.errors import (
+    ProviderCredential,
+    ProviderError,
+    ProviderLimit,
+    ProviderTimeout,
+    ProviderUnavailable,
+    WorkbenchError,
+)
 from workbench.gateway.providers.provider import CallerRefused
 from workbench.wire.sse import Event
 
@@ -23,11 +30,13 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
     """Return the error for an answer that is not a success; the body is never shown raw."""
     fields = _error_fields(body)
     said = f" It said: {str(fields['message'])[:500]!r}." if fields.get("message") else ""
-    if status in (401, 403):
+    if status in (401, 402, 403):
         return ProviderCredential(
             f"Provider {provider!r} refused the gateway's own credential (it answered {status}).",
             hint=f"Not your key: the admin must mend [providers.{provider}] credential.",
         )
+    if status == 408:
+        return ProviderTimeout(f"Provider {provider!r} gave up waiting (it answered 408).{said}", hint="Try again.")
     if status == 429:
         wait = retry_after(headers)
         return ProviderLimit(
