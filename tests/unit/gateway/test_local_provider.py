@@ -11,7 +11,8 @@ import pytest
 
 from workbench.errors import Unavailable
 from workbench.gateway.providers.http import HttpClient
-from workbench.gateway.providers.local import LocalProvider
+from workbench.gateway.providers.kinds import Needs
+from workbench.gateway.providers.local import LocalProvider, _Ready
 from workbench.gateway.providers.provider import ConnectionDropped
 from workbench.gateway.unified.question import CHAT
 from workbench.settings.tables import Timeouts
@@ -152,3 +153,18 @@ async def test_closing_ends_the_child(start, tmp_path: Path) -> None:
     assert not psutil.pid_exists(pid)
     with pytest.raises(Unavailable):
         await provider.answer(*ask("m"))
+
+
+async def test_a_log_that_cant_be_opened_is_told_with_the_reason(
+    start: Callable[[str], LocalProvider], tmp_path: Path
+) -> None:
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    with pytest.raises(Unavailable) as caught:
+        await start(STAND_IN).prepare()
+    assert caught.value.error_code == "local_unavailable"
+
+
+def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
+    needs = Needs("acme", "http://127.0.0.1:9", "s3cret", HttpClient(Timeouts()), Timeouts(), tmp_path)
+    assert "s3cret" not in repr(needs)
+    assert "s3cret" not in repr(_Ready(url="http://127.0.0.1:9", token="s3cret"))

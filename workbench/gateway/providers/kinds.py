@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.gateway.providers.http import HttpClient
@@ -22,7 +22,7 @@ class Needs:
     """Its name in the configuration."""
     base_url: str
     """Root of its API; empty for `local`."""
-    secret: str | None
+    secret: str | None = field(repr=False)
     """Its credential, resolved."""
     client: HttpClient
     """The HTTP client that all share."""

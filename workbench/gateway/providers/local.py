@@ -31,6 +31,9 @@ class _Ready(msgspec.Struct):
     url: str
     token: str
 
+    def __repr__(self) -> str:
+        return f"_Ready(url={self.url!r})"  # the token is nobody's to read in a log
+
 
 class LocalProvider:
     """Provider `local`: the child process and the OpenAI client in front of it."""
@@ -111,17 +114,24 @@ class LocalProvider:
         return not failed and self._process is not None and self._process.returncode is None
 
     async def _started(self) -> OpenAIProvider:
-        self._log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._log_path.open("ab") as log:
-            beginning = log.tell()
-            process = self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                limit=_LINE_LIMIT,
-                start_new_session=True,  # Ctrl-C in a terminal is for the gateway; the child leaves after it
-            )
+        try:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._log_path.open("ab") as log:
+                beginning = log.tell()
+                process = self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    limit=_LINE_LIMIT,
+                    start_new_session=True,  # Ctrl-C in a terminal is for the gateway; the child leaves after it
+                )
+        except OSError as error:
+            raise Unavailable(
+                f"The local model server can't be started: {error}.",
+                hint=f"The admin must see to {self._log_path.parent} and to the machine's room for processes.",
+                code="local_unavailable",
+            ) from error
         try:
             ready = await asyncio.wait_for(_ready(process), START_SECONDS)
         except (TimeoutError, msgspec.DecodeError, ValueError) as error:
