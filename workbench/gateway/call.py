@@ -32,7 +32,7 @@ from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
-from workbench.gateway.protocol import ON_LEFT
+from workbench.gateway.protocol import ABORT, ON_LEFT
 from workbench.gateway.providers.provider import ConnectionDropped, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed
 from workbench.gateway.reply import Headers, Reply, body_of, error_headers, request_id_of, status_of
@@ -73,7 +73,7 @@ class Call:
         self._waited = 0.0
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._row = LedgerRow(request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=operation.path)
-        self._reply = Reply(send, self._row.request_id)
+        self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT))
         self._meter = Meter()
         self._deadline = Deadline(gateway.settings.gateway.timeouts.total)
         self._task = asyncio.current_task()

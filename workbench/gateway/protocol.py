@@ -15,6 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 ON_LEFT = "workbench.on_left"
 """In the scope of a request: a function that takes what is to be done when the client is gone."""
 
+ABORT = "workbench.abort"
+"""In the scope of a request: a function that breaks the connection at once."""
+
 _HEAD = b"HTTP/1.1 "
 _CONTINUE = b"HTTP/1.1 100"
 _MAX_HEAD_BYTES = 64 * 1024
@@ -38,6 +41,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._head_is_open, self._head_bytes = True, 0
         super().on_message_begin()
         self.scope[ON_LEFT] = self._remember  # type: ignore[literal-required]
+        self.scope[ABORT] = self._joined.abort  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         """Let a head pass."""
@@ -103,6 +107,11 @@ class _Joined:
         """Write what is kept, and close."""
         self.flush()
         self._transport.close()
+
+    def abort(self) -> None:
+        """Break the connection; what is kept or not yet sent is lost."""
+        self._head = b""
+        self._transport.abort()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
 from workbench.errors import LimitExceeded, Unavailable, WorkbenchError
 from workbench.gateway.providers.provider import CallerRefused
@@ -21,6 +23,8 @@ _REQUEST_ID = names.REQUEST_ID.encode()
 _SCOPE_ID = "workbench.request_id"
 _OURS = frozenset({"request_id", "actor"})
 """Fields of an error that only the gateway tells."""
+_LAST_SECONDS = 10.0
+"""How long a client may take to make room for the end of its answer."""
 _SOON = 2
 """Seconds after which a part of the gateway that failed may be back."""
 
@@ -85,10 +89,11 @@ def error_reply(request: Request, error: WorkbenchError) -> Response:
 class Reply:
     """The answer to one call, sent whole or in pieces."""
 
-    __slots__ = ("_request_id", "_send", "begun", "ended")
+    __slots__ = ("_abort", "_request_id", "_send", "begun", "ended")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, *, abort: Callable[[], None] | None = None) -> None:
         self._send = send
+        self._abort = abort
         self._request_id = (_REQUEST_ID, request_id.encode())
         self.begun = False
         """Whether the status line is out, so that an error can only be an event."""
@@ -99,10 +104,10 @@ class Reply:
         """Send a plain answer."""
         self.begun = self.ended = True
         length = (b"content-length", str(len(body)).encode())
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": [_JSON, length, self._request_id, *headers]}
+        await self._end(
+            {"type": "http.response.start", "status": status, "headers": [_JSON, length, self._request_id, *headers]},
+            {"type": "http.response.body", "body": body},
         )
-        await self._send({"type": "http.response.body", "body": body})
 
     async def begin_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the head of a stream."""
@@ -119,4 +124,18 @@ class Reply:
     async def last(self, body: bytes) -> None:
         """Send the last piece of a stream and end it."""
         self.ended = True
-        await self._send({"type": "http.response.body", "body": body})
+        await self._end({"type": "http.response.body", "body": body})
+
+    async def _end(self, *messages: Message) -> None:
+        """Send what ends the answer; a client that does not read it in time is given up."""
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                for message in messages:
+                    await self._send(message)
+        except TimeoutError:
+            if self._abort is None:
+                return
+            self._abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await self._send(messages[-1])  # nothing is sent any more: it returns when the loss is known
