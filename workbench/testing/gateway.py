@@ -57,8 +57,8 @@ def running_gateway(
     """
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "workbench.gateway", "--port", "0", *arguments]
+    path = home / "workbench.toml"
     if config is not None:
-        path = home / "workbench.toml"
         path.write_text(config, "utf-8")
         command += ["--config", str(path)]
     process = subprocess.Popen(
@@ -80,4 +80,6 @@ def running_gateway(
             process.kill()
             process.wait()
         process.stdout.close() if process.stdout else None
+        if config is not None:  # what comes to this home later is not to find the settings of a gateway that is gone
+            path.unlink(missing_ok=True)
         log.close()
