@@ -26,7 +26,7 @@ class Report:
     """Ids, figures and comparisons, as `Experiment.as_dict` gives them."""
     said: dict[str, str]
     """What the tagged cells showed, as text."""
-    slowest: list[tuple[str, float]]
+    durations: list[tuple[str, float]]
     """Seconds by heading of the notebook."""
     notebook: Path
     """The executed notebook."""
@@ -80,7 +80,7 @@ class Report:
             console = Console(highlight=False, width=_LOG_WIDTH)
         console.print()
         console.print(Text("What ran", style="bold"))
-        for title, seconds in self.slowest:
+        for title, seconds in self.durations:
             console.print(f"  {seconds:6.1f} s  {title}")
         console.print()
         console.print(self._candidates())
