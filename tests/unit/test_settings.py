@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -143,8 +144,26 @@ MISTAKES = {
     "expected 'sqlite' or a SQLAlchemy URL such as 'postgresql+psycopg://host/database'",
     "[tracking]\nuri = 'file:///runs'": "tracking.uri: found 'file:///runs'; "
     "expected 'sqlite', a database URL or a server such as 'http://mlflow.example.com'",
-    "[providers.a]\nkind = 'gemini'": "providers.a.kind: found 'gemini'; not built yet; "
-    "expected 'openai', 'openai_compatible', 'anthropic' or 'local'",
+    "[providers.a]\nkind = 'cohere'": "providers.a.kind: found 'cohere'; expected 'openai', 'azure', 'anthropic', "
+    "'gemini', 'vertex', 'bedrock', 'openai_compatible', 'local' or 'litellm'",
+    "[providers.a]\nkind = ['openai']": "providers.a.kind: found an array with 1 entry; expected 'openai', 'azure', "
+    "'anthropic', 'gemini', 'vertex', 'bedrock', 'openai_compatible', 'local' or 'litellm'",
+    "[providers.a]\nkind = 'azure'\ncredential = { azure = 'default' }": "providers.a.base_url: missing; "
+    "expected the resource's endpoint, such as https://NAME.openai.azure.com",
+    "[providers.a]\nkind = 'bedrock'\nregion = 'eu-central-1'": "providers.a.credential: missing; "
+    'expected a reference: { env = "NAME" }, { file = "path" } or { aws = "default" }',
+    "[providers.a]\nkind = 'bedrock'\ncredential = { aws = 'default' }": "providers.a.region: missing; "
+    "expected the AWS region, such as eu-central-1",
+    "[providers.a]\nkind = 'bedrock'\nregion = 'eu'\ncredential = { google = 'default' }": "providers.a.credential: "
+    "'google' is no sign-in of kind 'bedrock'; "
+    'expected a reference: { env = "NAME" }, { file = "path" } or { aws = "default" }',
+    "[providers.a]\nkind = 'vertex'\nlocation = 'l'\ncredential = { google = 'default' }": "providers.a.project: missing; "
+    "expected the Google Cloud project",
+    "[providers.a]\nkind = 'vertex'\nproject = 'p'\nlocation = 'l'\ncredential = { google = 'mine' }": (
+        "providers.a.credential.google: found a text, not shown here; expected 'default'"
+    ),
+    "[providers.a]\nkind = 'local'\nregion = 'eu'": "providers.a.region: means nothing to kind 'local'; "
+    "expected it left out",
     "[providers.a]\nkind = 'openai'": f"providers.a.credential: missing; {REFERENCE}",
     "[providers.a]\nkind = 'openai_compatible'": "providers.a.base_url: missing; expected the root URL of its API",
     "[providers.a]\nkind = 'local'\nbase_url = 'localhost:1'": "providers.a.base_url: found 'localhost:1'; "
@@ -182,6 +201,61 @@ def test_a_fallback_must_be_a_model(problems):
 
 def test_a_file_that_is_no_toml_is_told(problems):
     assert problems("a = ")[0].startswith("not TOML")
+
+
+ACCOUNT = "a service account's JSON in it, with client_email, private_key, token_uri"
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret", "right"),
+    [
+        ("kind = 'bedrock'\nregion = 'eu-central-1'", "AKIA only", "ACCESS_KEY:SECRET_KEY[:SESSION_TOKEN] in it"),
+        ("kind = 'bedrock'\nregion = 'eu-central-1'", "a:b:c:d", "ACCESS_KEY:SECRET_KEY[:SESSION_TOKEN] in it"),
+        ("kind = 'vertex'\nproject = 'p'\nlocation = 'l'", "{}", ACCOUNT),
+    ],
+)  # fmt: skip
+def test_a_cloud_secret_of_the_wrong_form_is_told_and_not_shown(kind, secret, right, problems):
+    text = f"[providers.a]\n{kind}\ncredential = {{ env = 'CLOUD' }}"
+    assert problems(text, environ={"CLOUD": secret}) == [
+        f"providers.a.credential: environment variable CLOUD holds something else; expected {right}"
+    ]
+
+
+def test_every_kind_can_be_configured(file):
+    account = {"client_email": "a@b", "private_key": "-", "token_uri": "https://oauth2.googleapis.com/token"}
+    (file.parent / "account.json").write_text(json.dumps(account))
+    file.write_text(
+        """
+        [providers.azure]
+        kind = "azure"
+        base_url = "https://mine.openai.azure.com"
+        api_version = "2024-10-21"
+        credential = { azure = "default" }
+        [providers.vertex]
+        kind = "vertex"
+        project = "p"
+        location = "europe-west4"
+        credential = { file = "account.json" }
+        [providers.bedrock]
+        kind = "bedrock"
+        region = "eu-central-1"
+        credential = { aws = "a-profile" }
+        [providers.static]
+        kind = "bedrock"
+        region = "eu-central-1"
+        credential = { env = "AWS_KEYS" }
+        [providers.gemini]
+        kind = "gemini"
+        credential = { env = "GEMINI" }
+        [providers.mistral]
+        kind = "litellm"
+        litellm_provider = "mistral"
+        credential = { env = "MISTRAL" }
+        """
+    )
+    providers = load_settings(file, environ={"AWS_KEYS": "AK:s+/=", "GEMINI": "x", "MISTRAL": "x"}).providers
+    assert providers["bedrock"].credential == Credential(aws="a-profile")
+    assert providers["mistral"].litellm_provider == "mistral"
 
 
 def test_credentials_are_left_out_for_who_calls_no_provider(file):

@@ -112,7 +112,7 @@ def _refuse_secret(ctx: click.Context, param: click.Parameter, value: str | None
 
 @add.command()
 @click.argument("name")
-@click.option("--kind", required=True, help="Protocol: openai, openai_compatible, anthropic or local.")
+@click.option("--kind", required=True, help="Protocol: openai, azure, anthropic, gemini, openai_compatible or local.")
 @click.option("--base-url", help="Root URL of its API; default: what the provider's SDK documents.")
 @click.option("--credential-env", metavar="VAR", help="Environment variable that holds its key.")
 @click.option(

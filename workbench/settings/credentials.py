@@ -11,7 +11,7 @@ from workbench.settings.tables import Credential
 
 
 def resolve_credential(credential: Credential, *, folder: Path, environ: Mapping[str, str] | None = None) -> str:
-    """Return the secret that a reference names; raises MissingComponent if it is not there."""
+    """Return the secret that an `env` or `file` reference names; raises MissingComponent if it is not there."""
     secret, source = look_up(credential, folder=folder, environ=os.environ if environ is None else environ)
     if not secret:
         raise MissingComponent(f"The credential {source} is missing or empty.", hint=f"Set {source}.")

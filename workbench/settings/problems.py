@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from workbench.errors import Problem
 from workbench.settings.credentials import look_up
-from workbench.settings.tables import KINDS_TO_COME, REFERENCE, ConfigFile, Credential
+from workbench.settings.kinds import KIND_ROWS, PARTICULAR, KindRow
+from workbench.settings.tables import REFERENCES, ConfigFile, Credential, Kind
 from workbench.settings.values import is_secret_like, without_password
 
 _RESERVED = frozenset(
@@ -69,8 +70,7 @@ def _from_pydantic(details: Any) -> tuple[Place, str, str]:
     if kind == "value_error":
         return at, what, str(details["ctx"]["error"])
     if kind == "literal_error":
-        to_come = at[-1] == "kind" and details["input"] in KINDS_TO_COME
-        return at, what, f"{'not built yet; ' if to_come else ''}expected {details['ctx']['expected']}"
+        return at, what, f"expected {details['ctx']['expected']}"
     right = _EXPECTED.get(kind)
     return at, what, f"expected {right}" if right else str(details["msg"]).replace("Input should be", "expected", 1)
 
@@ -116,11 +116,31 @@ def _providers(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
             yield at, "not a name for a path", "expected letters, digits, '-', '_' and '.'"
         if not isinstance(provider, dict):
             continue
-        kind = provider.get("kind")
-        if kind == "openai_compatible" and "base_url" not in provider:
-            yield (*at, "base_url"), "missing", "expected the root URL of its API"
-        if kind in ("openai", "anthropic") and "credential" not in provider:
-            yield (*at, "credential"), "missing", f"expected {REFERENCE}"
+        row = _kind_row(provider)
+        if row is not None:
+            yield from (((*at, field), what, right) for field, what, right in _of_kind(provider, row))
+
+
+def _kind_row(provider: dict[str, Any]) -> KindRow | None:
+    kind = provider.get("kind")
+    return KIND_ROWS.get(cast("Kind", kind)) if isinstance(kind, str) else None
+
+
+def _of_kind(provider: dict[str, Any], row: KindRow) -> Iterator[tuple[str, str, str]]:
+    kind = provider["kind"]
+    for field, right in row.required.items():
+        if field not in provider:
+            yield field, "missing", f"expected {right}"
+    for field in sorted(PARTICULAR & provider.keys() - {*row.required, *row.optional}):
+        yield field, f"means nothing to kind {kind!r}", "expected it left out"
+    credential = provider.get("credential")
+    if credential is None:
+        if row.needs_credential:
+            yield "credential", "missing", f"expected {row.reference}"
+    elif isinstance(credential, dict) and len(credential) == 1:
+        (form,) = credential
+        if form in REFERENCES and form not in row.references:
+            yield "credential", f"{form!r} is no sign-in of kind {kind!r}", f"expected {row.reference}"
 
 
 def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
@@ -129,9 +149,15 @@ def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str
             credential = Credential.model_validate(_table(provider)["credential"])
         except (KeyError, ValidationError):
             continue  # told already
+        if not credential.holds_secret:
+            continue  # the cloud is asked for it with the first call
         secret, source = look_up(credential, folder=folder, environ=environ)
+        at = ("providers", name, "credential")
+        row = _kind_row(_table(provider))
         if not secret:
-            yield ("providers", name, "credential"), f"{source} is missing or empty", f"set {source}"
+            yield at, f"{source} is missing or empty", f"set {source}"
+        elif row is not None and (right := row.wrong(secret)):
+            yield at, f"{source} holds something else", f"expected {right}"
 
 
 def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:

@@ -24,9 +24,16 @@ CONFIG_NAME = "workbench.toml"
 EMBEDDED_MODELS = ("smollm2-135m", "smollm2-135m-q4", "all-minilm-l6-v2")
 
 Seconds = Annotated[float, Field(gt=0)]
-Kind = Literal["openai", "openai_compatible", "anthropic", "local"]
-KINDS_TO_COME = ("azure", "gemini", "vertex", "bedrock", "litellm")
-REFERENCE = 'a reference: { env = "NAME" } or { file = "path" }'
+Kind = Literal["openai", "azure", "anthropic", "gemini", "vertex", "bedrock", "openai_compatible", "local", "litellm"]
+REFERENCES = {
+    "env": '{ env = "NAME" }',
+    "file": '{ file = "path" }',
+    "aws": '{ aws = "default" }',
+    "google": '{ google = "default" }',
+    "azure": '{ azure = "default" }',
+}
+"""How each form of a credential is written."""
+REFERENCE = f"a reference: {', '.join(list(REFERENCES.values())[:-1])} or {REFERENCES['azure']}"
 
 
 class Table(BaseModel):
@@ -109,6 +116,20 @@ class Credential(Table):
         None, description="path of a file that holds the secret alone, from the configuration's folder",
         examples=["openai.key"],
     )  # fmt: skip
+    aws: str | None = Field(
+        None, min_length=1, description="bedrock: 'default' for AWS's own chain (environment, files, container or "
+        "instance role), or the name of a profile",
+    )  # fmt: skip
+    google: Literal["default"] | None = Field(None, description="vertex: Google's application default credentials")
+    azure: Literal["default"] | None = Field(
+        None,
+        description="azure: Entra, by client secret, workload identity or managed identity, as the environment tells",
+    )
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether what is named holds the secret itself; else a cloud's sign-in gets it."""
+        return self.env is not None or self.file is not None
 
     @model_validator(mode="before")
     @classmethod
@@ -117,12 +138,12 @@ class Credential(Table):
             return value
         if isinstance(value, str):
             raise ValueError(f"a secret may not stand in the file; expected {REFERENCE}")
-        if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"env", "file"}:
+        if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= REFERENCES.keys():
             raise ValueError(f"expected {REFERENCE}")
         ((kind, name),) = value.items()
         if isinstance(name, str) and (is_secret_like(name) or (kind == "env" and not is_variable_name(name))):
-            right = "the name of an environment variable" if kind == "env" else "the path of a file"
-            raise ValueError(f"expected {right} that holds the secret, not the secret itself")
+            right = {"env": "the name of an environment variable that holds", "file": "the path of a file that holds"}
+            raise ValueError(f"expected {right.get(kind, 'what names')} the secret, not the secret itself")
         return value
 
 
@@ -135,8 +156,20 @@ class ProviderSettings(Table):
         description="root of its API; default: what the provider's SDK documents",
         examples=["https://api.openai.com/v1"],
     )
-    credential: Credential | None = Field(None, description="reference to its key")
+    credential: Credential | None = Field(None, description="reference to its key, or to the sign-in of a cloud")
     trust: Literal["third_party", "assured", "in_house"] = Field("third_party", description="who runs it")
+    region: str | None = Field(None, min_length=1, description="bedrock: the AWS region, such as eu-central-1")
+    project: str | None = Field(None, min_length=1, description="vertex: the Google Cloud project")
+    location: str | None = Field(
+        None, min_length=1, description="vertex: where it runs, such as europe-west4, or global"
+    )
+    api_version: str | None = Field(
+        None, min_length=1, description="azure: api-version of the deployments path; without one the v1 path is used"
+    )
+    litellm_provider: str | None = Field(
+        None, min_length=1, description="litellm: its name of the provider, such as mistral; default: what stands "
+        "before the first / of a deployment's model",
+    )  # fmt: skip
 
 
 class Price(Table):

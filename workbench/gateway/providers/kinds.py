@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.errors import MissingComponent
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.litellm_provider import LitellmProvider
 from workbench.gateway.providers.local import LocalProvider
@@ -73,7 +74,9 @@ KINDS: dict[Kind, Row] = {
 
 def make_provider(name: str, provider: ProviderSettings, *, settings: Settings, client: HttpClient) -> Provider:
     """Return the provider of a configuration entry; raises MissingComponent where its credential is not there."""
-    row = KINDS[provider.kind]
+    row = KINDS.get(provider.kind)
+    if row is None:
+        raise MissingComponent(f"Providers of kind {provider.kind!r} are not built yet.")
     secret = resolve_credential(provider.credential, folder=settings.folder) if provider.credential else None
     return row.make(
         Needs(name, provider.base_url or row.base_url, secret, client, settings.gateway.timeouts, settings.home)
