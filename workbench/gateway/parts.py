@@ -82,4 +82,5 @@ class Parts:
     def _open_databases(self) -> None:
         self.state.open()
         self.published.open()
-        self.prices.load(self.models.deployments())
+        others = any(provider.kind != "local" for provider in self.settings.providers.values())
+        self.prices.load(self.models.deployments(), more=others)
