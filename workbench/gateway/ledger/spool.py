@@ -1,7 +1,8 @@
 """The ledger's spool: a SQLite file in WAL mode, written by one thread that commits in groups.
 
-While one commit runs, the next group collects. A call waits for its group before its last byte goes out. Where the
-disk fails, rows are kept and tried again, and new calls are refused: no answer goes out unaudited.
+Rows that come within two milliseconds of the last group wait for the next; while one commit runs, the next collects. A
+call waits for its group before its last byte goes out. Where the disk fails, rows are kept and tried again, and new
+calls are refused: no answer goes out unaudited.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +29,10 @@ SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
 LEDGER_UNAVAILABLE = "ledger_unavailable"
 _RETRY_SECONDS = 0.5
+_GATHER_SECONDS = 0.002
+"""Least time between two groups: a commit costs as much as ten rows. A row that comes alone does not wait."""
+_ONE_STEP = 32
+"""Most rows that are written by one statement; each statement gives Python's lock away and has to get it back."""
 _MOST_WAITING = 10_000
 """Rows kept while the ledger can't be written; beyond it, those of refused calls are let go first."""
 _MISFITS = (
@@ -40,7 +45,12 @@ _INTEGER = frozenset(
     {"stream", "status", "attempts", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
      "reasoning_tokens", "images", "redactions", "seq"}
 )  # fmt: skip
-_INSERT = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
+_PLACES = f"({', '.join('?' * len(COLUMNS))})"
+_INSERTS = [
+    f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES {', '.join([_PLACES] * rows)}"  # noqa: S608 - our own names
+    for rows in range(_ONE_STEP + 1)
+]
+"""The statement for so many rows."""
 
 _Pending = tuple[LedgerRow, "asyncio.Future[None]"]
 
@@ -51,7 +61,9 @@ class Spool:
     def __init__(self, folder: Path, *, sync: Literal["full", "normal"] = "full") -> None:
         self.path = folder / "calls.db"
         self._sync = sync
-        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._gathered: list[_Pending] = []
+        self._handed_over = 0.0
+        self._queue: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
         self._failure: str | None = None
         self._closing = False
         self._ended = False
@@ -80,9 +92,8 @@ class Spool:
             if isinstance(error, OSError | sqlite3.Error):
                 raise _unopened(self.path, error) from error
             raise
-        self._thread = threading.Thread(
-            target=self._run, args=(connection, asyncio.get_running_loop()), name="ledger", daemon=True
-        )
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, args=(connection, self._loop), name="ledger", daemon=True)
         self._thread.start()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -106,9 +117,17 @@ class Spool:
 
         Raises Unavailable if that fails; the row is kept and written later.
         """
-        written = asyncio.get_running_loop().create_future()
-        self._queue.put((row, written))
+        written = self._loop.create_future()
+        if not self._gathered:
+            self._loop.call_at(self._handed_over + _GATHER_SECONDS, self._hand_over)
+        self._gathered.append((row, written))
         await written
+
+    def _hand_over(self) -> None:
+        """Give the thread what has gathered: waking it for each row would cost more than writing it."""
+        self._handed_over = self._loop.time()
+        gathered, self._gathered = self._gathered, []
+        self._queue.put(gathered)
 
     def leave_out(self) -> None:
         """Count a call that was refused because the ledger can't be written: a row of it would only wait, too."""
@@ -117,6 +136,7 @@ class Spool:
     def close(self) -> None:
         """Write what waits and stop the thread. Blocks."""
         self._closing = True
+        self._queue.put(self._gathered)
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
@@ -206,34 +226,41 @@ class Spool:
         group: list[_Pending] = []
         wait: float | None = None
         try:
-            while True:
+            while not_before is not None or not (group and self._queue.empty()):
                 if not_before is not None:
                     wait = max(0.0, not_before - monotonic())
-                item = self._queue.get(timeout=wait)
-                if item is None:
+                rows = self._queue.get(timeout=wait)
+                if rows is None:
                     self._ended = True
                     return group, False
-                group.append(item)
-                wait = 0.0
+                group += rows
         except queue.Empty:
-            return group, True
+            pass
+        return group, True
 
-    def _commit(self, connection: sqlite3.Connection, rows: Iterable[LedgerRow]) -> None:
+    def _commit(self, connection: sqlite3.Connection, rows: list[LedgerRow]) -> None:
         seq, prev_hash = self._seq, self._prev_hash
         values = []
         for row in rows:
             seq += 1
             values.append(row.seal(writer=self._writer, seq=seq, prev_hash=prev_hash))
             prev_hash = row.hash
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(_INSERT, values)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        if len(values) <= _ONE_STEP:
+            connection.execute(_INSERTS[len(values)], list(chain.from_iterable(values)))  # a transaction by itself
+        else:
+            _insert_many(connection, values)
         self._seq, self._prev_hash = seq, prev_hash
+
+
+def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany(_INSERTS[1], values)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def connect(path: Path) -> sqlite3.Connection:
