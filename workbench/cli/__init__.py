@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Run a real prompt experiment from end to end on the embedded model.",
     "doctor": "Say what works, what is missing, and the command that mends it.",
     "gateway": "Serve the gateway in the foreground.",
+    "conformance": "Try every model of a configuration at each of its providers: a release gate.",
     "config": "Write, check and show the configuration.",
     "keys": "Issue, list and revoke exploration keys.",
     "models": "Get and list the embedded models.",

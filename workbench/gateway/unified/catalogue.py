@@ -48,7 +48,13 @@ class Catalogue:
                 "provider": first.provider,
                 "region": first.region,
                 "deployments": [
-                    {"provider": d.provider, "model": d.model, "region": d.region, "capacity": d.capacity}
+                    {
+                        "provider": d.provider,
+                        "kind": d.kind,
+                        "model": d.model,
+                        "region": d.region,
+                        "capacity": d.capacity,
+                    }
                     for d in model.deployments
                 ],
                 "fallbacks": list(model.fallbacks),
