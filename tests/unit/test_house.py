@@ -52,7 +52,10 @@ def imports_of(path: Path) -> set[str]:
 
 
 DOORS = {
-    "litellm": ["workbench/gateway/providers/litellm_provider.py"],
+    "litellm": ["workbench/gateway/providers/litellm_"],
+    "botocore": ["workbench/gateway/providers/signin/aws.py"],
+    "google": ["workbench/gateway/providers/signin/google.py"],
+    "azure": ["workbench/gateway/providers/signin/entra.py"],
     "mlflow": ["workbench/tracking/"],
     "openai": ["workbench/client/"],
     "streamlit": ["apps/"],

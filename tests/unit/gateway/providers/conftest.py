@@ -1,0 +1,81 @@
+"""Token servers of clouds, each an HTTP server of its own on loopback, with what it saw."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Asked:
+    """One request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class TokenServer:
+    """A server that answers as its table says."""
+
+    url: str
+    answer: Callable[[Asked], tuple[int, Any]]
+    asked: list[Asked] = field(default_factory=list)
+
+
+@contextmanager
+def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+            told.asked.append(asked)
+            status, value = told.answer(asked)
+            text = value if isinstance(value, bytes) else json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("content-type", "text/xml" if text.startswith(b"<") else "application/json")
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_PUT = do_GET  # noqa: N815 - names that the base class gives
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told = TokenServer(f"http://127.0.0.1:{server.server_port}", answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[Asked], tuple[int, Any]]], TokenServer]]:
+    """Start a server that answers each request with a status and a JSON value, or bytes."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(_serving(answer))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
