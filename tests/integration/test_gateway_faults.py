@@ -27,7 +27,7 @@ HELLO: Any = [{"role": "user", "content": "hello " * 40}]
 def config(url: str, *, nobody: int, connect: str = "") -> str:
     return f"""
 [gateway]
-timeouts = {{ connect = 1, first_token = 2, idle = 2, total = 30 }}
+timeouts = {{ connect = 1, first_token = 2, answer = 2, idle = 2, total = 30 }}
 [providers.acme]
 kind = "openai_compatible"
 base_url = "{url}/v1"

@@ -12,7 +12,7 @@ import pytest
 
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.litellm_provider import LitellmProvider
-from workbench.gateway.unified.question import CHAT
+from workbench.gateway.unified.operation import CHAT
 from workbench.settings.tables import Timeouts
 from workbench.testing.simulator import simulated_providers
 
@@ -27,7 +27,7 @@ def hook(event, arguments):
 sys.addaudithook(hook)
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.litellm_provider import LitellmProvider
-from workbench.gateway.unified.question import CHAT
+from workbench.gateway.unified.operation import CHAT
 from workbench.settings.tables import Timeouts
 
 async def main():
@@ -39,9 +39,9 @@ async def main():
     await provider.prepare()
     body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9,
             "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]}
-    whole = await provider.answer(CHAT.read(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
+    whole = await provider.answer(CHAT.parse(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
     assert json.loads(whole.body)["object"] == "chat.completion"
-    stream = await provider.stream(CHAT.read(json.dumps({**body, "stream": True}).encode(), {}), "claude-unheard-of")
+    stream = await provider.stream(CHAT.parse(json.dumps({**body, "stream": True}).encode(), {}), "claude-unheard-of")
     while await stream.next():
         pass
     await stream.finish()
@@ -81,7 +81,7 @@ def test_no_credential_but_the_configured_one_is_sent(monkeypatch: pytest.Monkey
     )  # fmt: skip
     asyncio.run(provider.prepare())
     body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
-    translated = provider._translate(CHAT.read(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
+    translated = provider._translate(CHAT.parse(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
     sent = {name.lower(): value for name, value in translated.headers.items()}
     assert "of-the-environment" not in str(sent)
     credentials = [sent[name] for name in ("x-api-key", "authorization") if name in sent]

@@ -18,7 +18,7 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.unified.body import ClientLeft
-from workbench.gateway.unified.question import CHAT, EMBEDDINGS
+from workbench.gateway.unified.operation import CHAT, EMBEDDINGS
 from workbench.gateway.unified.routes import Calls, ModelRoutes
 from workbench.settings import Settings
 
@@ -46,7 +46,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
             raise Unavailable(str(gateway.published.fault), code=gateway.published.fault.error_code)
         return json_reply(request, {"status": "ready", "stage": gateway.stage})
 
-    calls = {operation.path: Calls(gateway, operation) for operation in (CHAT, EMBEDDINGS)}
+    calls = {errand.path: Calls(gateway, errand) for errand in (CHAT, EMBEDDINGS)}
     routes = [
         *(Route(path, endpoint, methods=["POST"]) for path, endpoint in calls.items()),
         Route("/v1/models", models.list),

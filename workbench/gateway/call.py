@@ -10,13 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from workbench.errors import (
-    InvalidInput,
     PermissionDenied,
     ProviderError,
     ProviderLimit,
@@ -24,10 +23,12 @@ from workbench.errors import (
     Unavailable,
     WorkbenchError,
 )
-from workbench.gateway.access.credentials import key_of
+from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.keys import Key
 from workbench.gateway.deadline import Deadline
-from workbench.gateway.ledger.meter import Meter
+from workbench.gateway.dialects.dialect import Headers
+from workbench.gateway.dialects.reader import Reader, Sign
+from workbench.gateway.errand import Errand, Question
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
@@ -35,20 +36,17 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import ABORT, ON_LEFT
 from workbench.gateway.providers.provider import ConnectionDropped, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed
-from workbench.gateway.reply import Headers, Reply, body_of, error_headers, request_id_of, status_of
+from workbench.gateway.reply import Reply, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
-from workbench.gateway.routing.models import Model
 from workbench.gateway.times import utc_now
 from workbench.gateway.unified import header_table
-from workbench.gateway.unified.body import ClientLeft, read_body
-from workbench.gateway.unified.question import Operation, Question
+from workbench.gateway.unified.body import ClientLeft
 from workbench.wire import headers as names
-from workbench.wire.sse import Event, frame
+from workbench.wire.sse import Event
 
 _log = logging.getLogger("workbench.gateway.call")
 
 _TAGS = names.TAGS.encode()
-_DONE = b"[DONE]"
 _LEFT = 499
 
 
@@ -59,26 +57,32 @@ class Call:
     """The key that makes the call, once it is known to be good."""
     question: Question
     """What is asked."""
-    model: Model
-    """What is asked for."""
+    attempts: Attempts
+    """Who may answer."""
     attempt: Attempt | None = None
     """Where it is answered, or was tried last."""
+    reader: Reader
+    """Reads the answer of the last attempt."""
 
-    def __init__(self, gateway: Parts, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, gateway: Parts, errand: Errand[Any], scope: Scope, receive: Receive, send: Send) -> None:
         self._gateway = gateway
-        self._operation = operation
+        self._errand = errand
         self._receive = receive
         self._on_left: Callable[[Callable[[], None]], None] | None = scope.get(ON_LEFT)
         self._began = perf_counter()
         self._waited = 0.0
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._row = LedgerRow(request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=operation.path)
+        self._query: bytes = scope["query_string"]
+        self._row = LedgerRow(
+            request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=errand.path[:200]
+        )
         self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT))
-        self._meter = Meter()
         self._deadline = Deadline(gateway.settings.gateway.timeouts.total)
         self._task = asyncio.current_task()
         self._interruption: WorkbenchError | ClientLeft | None = None
         self._open = True
+        self._sifted = b""
+        self._end: Literal[True] | StreamFailed | None = None
 
     async def live(self) -> None:
         """Live it from end to end. Whatever happens, the caller gets an answer and the ledger a row."""
@@ -105,10 +109,7 @@ class Call:
         if answer is None:
             self.redact()
             answer = await self.route()
-        if isinstance(answer, Whole):
-            await self.relay_whole(answer)
-        else:
-            await self.relay_stream(answer)
+        await (self.relay_whole(answer) if isinstance(answer, Whole) else self.relay_stream(answer))
 
     def interrupt(self, error: WorkbenchError | ClientLeft) -> None:
         """End the call with an error, wherever it is; too late once it is being settled."""
@@ -120,7 +121,7 @@ class Call:
 
     def authenticate(self) -> None:
         """Find out whose key makes the call."""
-        key = self.key = key_of(self._headers, self._gateway.keys)
+        key = self.key = checked(self._errand.dialect.presented(self._headers, self._query), self._gateway.keys)
         row = self._row
         row.key_id, row.owner, row.use_case = key.id, key.owner, key.use_case
         if tags := self._headers.get(_TAGS):
@@ -130,10 +131,10 @@ class Call:
 
     async def read(self) -> None:
         """Read the question; from here on, a client that leaves ends the call."""
-        body = await read_body(self._receive, self._headers, limit=self._gateway.settings.gateway.max_body_bytes)
+        limit = self._gateway.settings.gateway.max_body_bytes
+        self.question = await self._errand.read(self._receive, self._headers, limit=limit)
         self._watch_client()
-        self.question = self._operation.read(body, header_table.to_provider(self._headers))
-        self._row.model, self._row.stream = self.question.model[:200], int(self.question.stream)
+        self._row.model, self._row.stream = self.question.model[:200] or None, int(self.question.stream)
 
     def _watch_client(self) -> None:
         if self._on_left is not None:
@@ -155,19 +156,11 @@ class Call:
                 hint="Use the staging gateway, or the production key of a use case.",
                 code="wrong_stage",
             )
-        if not (key.scopes.allow_path(self._operation.path) and key.scopes.allow_model(self.question.model)):
+        if not key.scopes.allow_path(self._errand.path):
             raise PermissionDenied(
-                f"Key {key.id} may not use model {self.question.model[:200]!r} at {self._operation.path}.",
-                hint="`/me` tells what it may use.",
+                f"Key {key.id} may not call {self._errand.path[:200]}.", hint="`/me` tells what it may use."
             )
-        self.model = self._gateway.models.get(self.question.model)
-        if self.model.task != self._operation.task:
-            raise InvalidInput(
-                f"Model {self.model.name!r} is for {self.model.task}, not for {self._operation.task}.",
-                hint="`/v1/models` tells the task of each model.",
-                code="wrong_task",
-                param="model",
-            )
+        self.attempts = self._errand.attempts(self.question, key, self._gateway)
 
     def admit(self) -> None:
         """Refuse what can't be written down; limits and reservations will be held here."""
@@ -186,24 +179,22 @@ class Call:
     # -- the provider ------------------------------------------------------------------------------------------------
 
     async def route(self) -> Whole | Stream:
-        """Ask one deployment after the other until one answers; after its first byte there is no other."""
-        assert self.key is not None
-        attempts = Attempts(self.model, self._gateway.models, self.key.scopes)
+        """Ask one deployment after the other until one answers; after its first token there is no other."""
         failure: WorkbenchError | None = None
-        for attempt in attempts:
+        for attempt in self.attempts:
             self._note(attempt)
             try:
                 return await self._ask(attempt)
             except (ProviderError, ProviderLimit, Unavailable) as error:
                 failure = error
                 if isinstance(error, ConnectionDropped):
-                    attempts.repeat(attempt)
+                    self.attempts.repeat(attempt)
             if self._interruption is not None:
                 raise self._interruption
             if self._deadline.spent:
                 break
         raise failure or PermissionDenied(
-            f"The key may use no provider of model {self.model.name!r}.", hint="`/me` tells what it may use."
+            f"The key may use no provider of model {self.question.model[:200]!r}.", hint="`/me` tells what it may use."
         )
 
     def _note(self, attempt: Attempt) -> None:
@@ -214,24 +205,51 @@ class Call:
 
     async def _ask(self, attempt: Attempt) -> Whole | Stream:
         provider = self._gateway.providers[attempt.deployment.provider]
+        reader = self.reader = self.question.reader()
         began = perf_counter()
         try:
             if not provider.ready:
                 self._deadline.begin(provider.name)
                 with self._deadline:
                     await provider.prepare()
-            self._deadline.expect(provider.timeouts.first_token, "sent no byte of an answer", provider.name)
+            if self.question.stream:
+                self._deadline.expect(provider.timeouts.first_token, "sent no first token", provider.name)
+            else:
+                self._deadline.expect(provider.timeouts.plain_answer, "did not answer", provider.name)
             with self._deadline:
-                if self.question.stream:
-                    return await provider.stream(self.question, attempt.deployment.model)
-                answer = await provider.answer(self.question, attempt.deployment.model)
+                answer = await self._errand.ask(provider, self.question, attempt)
+                if not isinstance(answer, Whole):
+                    if self.question.stream:
+                        await self._await_first_token(answer, provider.name)
+                    return answer
         finally:
             self._waited += perf_counter() - began
-        try:
-            self._meter.read_whole(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProviderError(f"Provider {provider.name!r} answered what is no JSON object.") from error
+        if answer.status < 300:
+            try:
+                reader.whole(answer.body)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise ProviderError(f"Provider {provider.name!r} answered what is no JSON object.") from error
         return answer
+
+    async def _await_first_token(self, answer: Stream, provider: str) -> None:
+        """Hold back what comes before the first token: until then another provider may still take the call."""
+        pieces = []
+        try:
+            while not (self.reader.started or self._end):
+                events = await answer.next()
+                if not events:
+                    if self.reader.ends_well():
+                        return
+                    raise StreamCut(f"Provider {provider!r} ended its stream before its first token.")
+                piece, self._end = self._sift(events)
+                pieces.append(piece)
+                if isinstance(self._end, StreamFailed) and not self.reader.started:
+                    failure, self._end = self._end, None
+                    raise failure
+        except BaseException:
+            answer.abort()
+            raise
+        self._sifted = b"".join(pieces)
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
@@ -239,16 +257,24 @@ class Call:
         """Send a plain answer, after its row is durable."""
         answer = self.restore_whole(answer)
         self.guard_output_whole(answer)
-        self.settle("ok", status=200)
+        if answer.status < 400:
+            self.settle("ok", status=answer.status)
+        else:
+            self.settle("failed", status=answer.status, error_code="refused_by_provider")
         await self.record()
         cost = header_table.cost(self._row.cost_usd)
-        await self._reply.whole(200, answer.body, [*self._answer_headers(answer.request_id), *cost])
+        await self._reply.whole(
+            answer.status, answer.body, [*self._answer_headers(answer), *cost], kind=answer.content_type
+        )
 
     async def relay_stream(self, answer: Stream) -> None:
         """Pass a stream on, event by event as it came; its last event waits until the row is durable."""
         try:
             last = await self._pass_on(answer)
-            self.settle("ok", status=200)
+            if answer.status < 400:
+                self.settle("ok", status=answer.status)
+            else:
+                self.settle("failed", status=answer.status, error_code="refused_by_provider")
             await self.record()
         except BaseException:
             answer.abort()
@@ -261,44 +287,47 @@ class Call:
         assert self.attempt is not None
         name = self.attempt.deployment.provider
         provider = self._gateway.providers[name]
+        piece, end = self._sifted, self._end
         with self._deadline:
             while True:
+                if piece or end or self._reply.begun:
+                    if not self._reply.begun:
+                        self._row.first_token_ms = (perf_counter() - self._began) * 1000
+                        await self._reply.begin_stream(
+                            self._answer_headers(answer), kind=answer.content_type, status=answer.status
+                        )
+                    if end is True:
+                        self._open = False
+                        return piece
+                    if piece:
+                        await self._reply.piece(piece)
+                    if end is not None:
+                        raise end
                 began = perf_counter()
                 self._deadline.expect(provider.timeouts.idle, "sent nothing in the middle of its stream", name)
                 events = await answer.next()
                 self._deadline.rest()
-                now = perf_counter()
-                self._waited += now - began
-                if not events:
+                self._waited += perf_counter() - began
+                if events:
+                    piece, end = self._sift(events)
+                elif self.reader.ends_well() and not answer.cut:
+                    piece, end = b"", True
+                else:
                     raise StreamCut(f"Provider {name!r} ended its stream before the answer was whole.")
-                piece, end = self._sift(events)
-                if isinstance(end, StreamFailed) and not (piece or self._reply.begun):
-                    raise end
-                if not self._reply.begun:
-                    self._row.first_token_ms = (now - self._began) * 1000
-                    await self._reply.begin_stream(self._answer_headers(answer.request_id))
-                if end is True:
-                    self._open = False
-                    return piece
-                if piece:
-                    await self._reply.piece(piece)
-                if end is not None:
-                    raise end
 
     def _sift(self, events: list[Event]) -> tuple[bytes, Literal[True] | StreamFailed | None]:
         """Return what of the events goes to the caller, and how they end: the terminal one, a failure, or neither."""
-        passing = []
+        passing: list[bytes] = []
         for event in events:
-            if event.data == _DONE:
-                passing.append(event.raw)
-                return b"".join(passing), True
             restored = self.restore(event)
             self.guard_output(restored)
-            if restored.data.startswith(b'{"error"'):
+            sign = self.reader.event(restored)
+            if sign is Sign.FAILED:
                 return b"".join(passing), StreamFailed(self._row.provider or "", restored)
-            usage_only = self._meter.read_frame(restored)
-            if not usage_only or self.question.wants_usage:
+            if sign is not Sign.USAGE_ONLY or self.question.wants_usage:
                 passing.append(restored.raw)
+            if sign is Sign.LAST:
+                return b"".join(passing), True
         return b"".join(passing), None
 
     def restore_whole(self, answer: Whole) -> Whole:
@@ -315,9 +344,9 @@ class Call:
     def guard_output(self, event: Event) -> None:
         """Place of the output guards on a stream: none yet."""
 
-    def _answer_headers(self, upstream_id: str | None) -> Headers:
+    def _answer_headers(self, answer: Whole | Stream) -> Headers:
         assert self.attempt is not None
-        return list(header_table.to_caller(self.attempt, upstream_id=upstream_id))
+        return self._errand.headers(answer, self.attempt)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -326,10 +355,10 @@ class Call:
         self._open = False
         row = self._row
         row.outcome, row.status, row.error_code = outcome, status, error_code
-        if self.attempt is None or not self._meter.produced:
+        if self.attempt is None or not self.reader.produced:
             row.cost_usd = 0.0
             return
-        usage = self._meter.usage(question_bytes=self.question.size)
+        usage = self.reader.usage(question_bytes=self.question.size)
         row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
         row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
@@ -338,7 +367,7 @@ class Call:
             row.cost_source = "unknown"
             return
         row.cost_usd = rate.cost(usage)
-        row.cost_source = "estimated" if self._meter.estimated else rate.source
+        row.cost_source = "estimated" if self.reader.estimated else rate.source
         row.price_version = rate.version
 
     async def record(self) -> None:
@@ -367,14 +396,13 @@ class Call:
             self.settle("failed", status=200 if self._reply.begun else status_of(error), error_code=error.error_code)
         if self._reply.ended:
             return
+        dialect = self._errand.dialect
+        body = dialect.error_body(error, self._row.request_id)
         if self._reply.begun:
-            told = error.event.raw if isinstance(error, StreamFailed) else frame(self._body(error))
+            told = error.event.raw if isinstance(error, StreamFailed) else dialect.error_event(body)
             await self._reply.last(told)
         else:
-            await self._reply.whole(status_of(error), self._body(error), error_headers(error))
-
-    def _body(self, error: WorkbenchError) -> bytes:
-        return body_of(error, self._row.request_id)
+            await self._reply.whole(status_of(error), body, dialect.error_headers(error), kind=dialect.error_type)
 
     async def _record_anyway(self) -> None:
         try:

@@ -12,21 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Scope, Send
 
-from workbench.errors import LimitExceeded, Unavailable, WorkbenchError
+from workbench.errors import WorkbenchError
+from workbench.gateway.dialects.dialect import come_back
+from workbench.gateway.dialects.openai import body_of
 from workbench.gateway.providers.provider import CallerRefused
 from workbench.wire import headers as names
-from workbench.wire.envelope import error_body
 
-Headers = list[tuple[bytes, bytes]]
-_JSON = (b"content-type", b"application/json")
+_JSON = b"application/json"
 _REQUEST_ID = names.REQUEST_ID.encode()
 _SCOPE_ID = "workbench.request_id"
-_OURS = frozenset({"request_id", "actor"})
-"""Fields of an error that only the gateway tells."""
 _LAST_SECONDS = 10.0
 """How long a client may take to make room for the end of its answer."""
-_SOON = 2
-"""Seconds after which a part of the gateway that failed may be back."""
 
 
 def request_id_of(scope: Scope) -> str:
@@ -44,24 +40,6 @@ def status_of(error: WorkbenchError) -> int:
     return error.answered if isinstance(error, CallerRefused) else error.status
 
 
-def body_of(error: WorkbenchError, request_id: str) -> bytes:
-    """Return the envelope of an error; fields of a provider's own error object stay beside ours."""
-    body = error_body(error, request_id=request_id)
-    if isinstance(error, CallerRefused):
-        told = {name: value for name, value in error.fields.items() if value is not None and name not in _OURS}
-        body["error"] |= told
-    return msgspec.json.encode(body)
-
-
-def error_headers(error: WorkbenchError) -> Headers:
-    """Return the headers that tell when to come back."""
-    if isinstance(error, LimitExceeded) and error.retry_after is not None:
-        return [(b"retry-after", f"{max(1, round(error.retry_after))}".encode())]
-    if isinstance(error, Unavailable):
-        return [(b"retry-after", f"{_SOON}".encode())]
-    return []
-
-
 def json_reply(
     request: Request, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -77,7 +55,7 @@ def json_reply(
 def error_reply(request: Request, error: WorkbenchError) -> Response:
     """Return an error in the envelope."""
     request_id = request_id_of(request.scope)
-    told = {name.decode(): value.decode() for name, value in error_headers(error)}
+    told = {name.decode(): value.decode() for name, value in come_back(error)}
     return Response(
         body_of(error, request_id),
         status_code=status_of(error),
@@ -100,21 +78,23 @@ class Reply:
         self.ended = False
         """Whether the last byte is out."""
 
-    async def whole(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """Send a plain answer."""
+    async def whole(
+        self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (), *, kind: bytes = _JSON
+    ) -> None:
+        """Send a plain answer of a content type."""
         self.begun = self.ended = True
-        length = (b"content-length", str(len(body)).encode())
+        fixed = ((b"content-type", kind), (b"content-length", str(len(body)).encode()))
         await self._end(
-            {"type": "http.response.start", "status": status, "headers": [_JSON, length, self._request_id, *headers]},
+            {"type": "http.response.start", "status": status, "headers": [*fixed, self._request_id, *headers]},
             {"type": "http.response.body", "body": body},
         )
 
-    async def begin_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Send the head of a stream."""
+    async def begin_stream(self, headers: Iterable[tuple[bytes, bytes]], *, kind: bytes, status: int = 200) -> None:
+        """Send the head of a stream of a content type."""
         self.begun = True
-        fixed = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+        fixed = ((b"content-type", kind), (b"cache-control", b"no-cache"))
         await self._send(
-            {"type": "http.response.start", "status": 200, "headers": [*fixed, self._request_id, *headers]}
+            {"type": "http.response.start", "status": status, "headers": [*fixed, self._request_id, *headers]}
         )
 
     async def piece(self, body: bytes) -> None:

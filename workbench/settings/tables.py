@@ -17,6 +17,7 @@ from workbench.settings.values import (
     mlflow_uri,
     model_name,
     not_built,
+    one_or_more,
     sqlalchemy_url,
 )
 
@@ -46,9 +47,15 @@ class Timeouts(Table):
     """Seconds that the gateway waits for a provider."""
 
     connect: Seconds = Field(5, description="until a connection stands")
-    first_token: Seconds = Field(60, description="until the first byte of an answer")
+    first_token: Seconds = Field(60, description="until the first token of a stream")
+    answer: Seconds | None = Field(None, description="until a plain answer begins; default: five times first_token")
     idle: Seconds = Field(60, description="between two pieces of a stream")
     total: Seconds = Field(600, description="for the whole call")
+
+    @property
+    def plain_answer(self) -> float:
+        """Seconds until a plain answer begins: all its tokens are made before its first byte."""
+        return self.first_token * 5 if self.answer is None else self.answer
 
 
 class GatewaySettings(Table):
@@ -106,6 +113,25 @@ class PolicySettings(Table):
     """Policies by kind of key."""
 
     exploration: ExplorationPolicy = Field(ExplorationPolicy(), description="exploration keys")
+
+
+class RoutingSettings(Table):
+    """How deployments are chosen, passed over and tried again."""
+
+    failures: int = Field(5, ge=1, description="failures in a row after which a deployment is passed over")
+    failure_share: float = Field(
+        0.5, gt=0, le=1, description="share of failures among 10 or more calls in 30 s that does the same"
+    )
+    cool_seconds: Seconds = Field(5, description="how long it is passed over; doubles each time it fails again")
+    longest_cool_seconds: Seconds = Field(60, description="longest time that it is passed over for failures")
+    longest_wait: float = Field(
+        2, ge=0, description="longest Retry-After, in seconds, that a call waits for when nothing else can take it"
+    )
+    retries: int = Field(
+        0, ge=0, le=2, description="how often a failing deployment is asked again when nothing else can take the call"
+    )
+    retry_share: float = Field(0.2, ge=0, le=1, description="retries at most, as a share of the calls")
+    retries_per_second: float = Field(10, ge=0, description="retries that there may be beside that share")
 
 
 class Credential(Table):
@@ -188,9 +214,11 @@ class DeploymentSettings(Table):
     provider: str = Field(description="a name under [providers]", examples=["openai"])
     model: str = Field(description="the provider's own name of the model", examples=["gpt-4o-mini"])
     capacity: Literal["on_demand", "reserved"] = Field("on_demand", description="how it is paid")
-    tokens_per_minute: int | None = Field(None, gt=0, description="its quota; not used yet", examples=[200000])
+    tokens_per_minute: int | None = Field(
+        None, gt=0, description="its quota; calls go where there is room", examples=[200000]
+    )
     region: str | None = Field(None, description="where it runs", examples=["eu"])
-    weight: float = Field(1.0, ge=0, description="share of the calls; not used yet")
+    weight: float = Field(1.0, ge=0, description="share of the tokens; with 0 it only stands in for the others")
     price: Price | None = Field(None, description="its own price; default: the model's")
 
 
@@ -198,10 +226,18 @@ class ModelSettings(Table):
     """A name that callers use."""
 
     name: Annotated[str, AfterValidator(model_name)] = Field(
-        min_length=1, description="the name", examples=["gpt-4o-mini"]
+        min_length=1,
+        description="the name; with one '*' all names that fit, '*' in a deployment's model standing for the same",
+        examples=["gpt-4o-mini"],
     )
     task: Literal["chat", "embedding", "image"] = Field("chat", description="what it does")
     fallbacks: list[str] = Field([], description="models that take a call when this one can't, in order")
+    substitute: Annotated[list[str], BeforeValidator(one_or_more)] = Field(
+        [], description="similar models whose reserved capacity may take its calls, in order"
+    )
+    substitution: Literal["when_full", "prefer_reserved"] = Field(
+        "when_full", description="substitutes come when its own deployments have no room, or before its on-demand ones"
+    )
     deployments: list[DeploymentSettings] = Field(min_length=1, description="where it runs")
     price: Price | None = Field(None, description="its price; default: the price book")
 
@@ -214,6 +250,7 @@ class ConfigFile(Table):
     tracking: TrackingSettings = TrackingSettings()
     jupyter: JupyterSettings = JupyterSettings()
     policy: PolicySettings = PolicySettings()
+    routing: RoutingSettings = RoutingSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
 

@@ -7,7 +7,7 @@ import pytest
 
 from workbench.errors import AuthenticationFailed, InvalidInput, NotFound
 from workbench.gateway.access import keys as keys_room
-from workbench.gateway.access.credentials import key_of, presented, reader_of
+from workbench.gateway.access.credentials import key_of, reader_of
 from workbench.gateway.access.identity import Identity, Owner
 from workbench.gateway.access.issuing import ExplorationWish, Issuer
 from workbench.gateway.access.key_format import new_secret
@@ -77,7 +77,7 @@ def test_a_key_is_taken_from_each_header_that_sdks_use(new_key: NewKey) -> None:
         assert key_of(headers, table) is key
     for nothing in ({}, {b"authorization": b"Basic YTpi"}, {b"authorization": b"Bearer "}):
         with pytest.raises(AuthenticationFailed) as caught:
-            presented(nothing)
+            key_of(nothing, table)
         assert caught.value.error_code == "missing_key"
 
 

@@ -14,7 +14,7 @@ from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import Needs
 from workbench.gateway.providers.local import LocalProvider, _Ready
 from workbench.gateway.providers.provider import ConnectionDropped
-from workbench.gateway.unified.question import CHAT
+from workbench.gateway.unified.operation import CHAT
 from workbench.settings.tables import Timeouts
 
 STAND_IN = """
@@ -75,7 +75,7 @@ def starts(home: Path) -> list[int]:
 
 
 def ask(model: str):
-    return CHAT.read(b'{"model": "x", "messages": [{"role": "user", "content": "hi"}]}', {}), model
+    return CHAT.parse(b'{"model": "x", "messages": [{"role": "user", "content": "hi"}]}', {}), model
 
 
 async def test_the_child_starts_with_the_first_call_and_serves_the_next(start, tmp_path: Path) -> None:

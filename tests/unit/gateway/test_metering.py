@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput
-from workbench.gateway.ledger.meter import Meter
+from workbench.gateway.dialects.openai import UsageReader
+from workbench.gateway.dialects.reader import Sign
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.routing.models import Deployment
@@ -28,8 +29,8 @@ def event(fields: object):
 
 
 def test_usage_of_a_plain_answer_is_read() -> None:
-    meter = Meter()
-    meter.read_whole(
+    meter = UsageReader()
+    meter.whole(
         b'{"id": 1, "usage": {"prompt_tokens": 7, "completion_tokens": 3,'
         b' "prompt_tokens_details": {"cached_tokens": 2}}}'
     )
@@ -40,22 +41,22 @@ def test_usage_of_a_plain_answer_is_read() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"usage":', b'"text"'])
 def test_what_is_no_json_object_is_no_answer(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        Meter().read_whole(body)
+        UsageReader().whole(body)
 
 
 def test_only_a_frame_of_usage_alone_is_told_apart() -> None:
-    meter = Meter()
-    assert not meter.read_frame(event({"choices": [{"delta": {"content": 'say "usage"'}}]}))
-    assert not meter.read_frame(event({"choices": [{"delta": {}}], "usage": None}))
-    assert not meter.read_frame(event({"choices": [{"delta": {}}], "usage": {"prompt_tokens": 1}}))
-    assert meter.read_frame(event({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 6}}))
+    meter = UsageReader()
+    assert meter.event(event({"choices": [{"delta": {"content": 'say "usage"'}}]})) is Sign.PASS
+    assert meter.event(event({"choices": [{"delta": {}}], "usage": None})) is Sign.PASS
+    assert meter.event(event({"choices": [{"delta": {}}], "usage": {"prompt_tokens": 1}})) is Sign.PASS
+    assert meter.event(event({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 6}})) is Sign.USAGE_ONLY
     assert meter.usage(question_bytes=0).total_tokens == 11
 
 
 def test_without_usage_the_frames_and_the_question_are_counted() -> None:
-    meter = Meter()
+    meter = UsageReader()
     for _ in range(9):
-        meter.read_frame(event({"choices": [{"delta": {"content": "x"}}]}))
+        meter.event(event({"choices": [{"delta": {"content": "x"}}]}))
     assert meter.estimated
     assert meter.usage(question_bytes=400) == Usage(input_tokens=100, output_tokens=9)
 
@@ -74,9 +75,9 @@ def test_without_usage_the_frames_and_the_question_are_counted() -> None:
     )
 )
 def test_a_provider_may_state_nonsense(usage: object) -> None:
-    meter = Meter()
+    meter = UsageReader()
     try:
-        meter.read_whole(json.dumps({"usage": usage}).encode())
+        meter.whole(json.dumps({"usage": usage}).encode())
     except msgspec.DecodeError:
         return
     counted = meter.usage(question_bytes=10)
@@ -149,7 +150,7 @@ class TestTags:
 
 
 def test_a_heartbeat_is_no_token() -> None:
-    meter = Meter()
-    assert not meter.read_frame(parse(b": still there\n\n"))
+    meter = UsageReader()
+    assert meter.event(parse(b": still there\n\n")) is Sign.PASS
     assert not meter.produced
     assert meter.usage(question_bytes=8).output_tokens == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
 from workbench.gateway.unified.body import ClientLeft, read_body
-from workbench.gateway.unified.question import CHAT, EMBEDDINGS
+from workbench.gateway.unified.operation import CHAT, EMBEDDINGS
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -21,7 +21,7 @@ def chat(body: object) -> bytes:
 
 def refused(body: object, operation=CHAT) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
-        operation.read(chat(body), {})
+        operation.parse(chat(body), {})
     return caught.value
 
 
@@ -30,7 +30,7 @@ def test_every_field_but_the_model_passes_byte_for_byte() -> None:
         b'{ "temperature":1.0, "model":"m", "y": 12345678901234567890123, "x":{"b" : [1e3,\n2.50]},'
         b' "messages":[{"role":"user","content":"\\u00e9\xc3\xa9"}] }'
     )
-    sent = CHAT.read(body, {}).body_for("upstream/model")
+    sent = CHAT.parse(body, {}).body_for("upstream/model")
     fields = msgspec.json.decode(sent, type=dict[str, msgspec.Raw])
     assert bytes(fields["temperature"]) == b"1.0"
     assert bytes(fields["y"]) == b"12345678901234567890123"
@@ -50,19 +50,19 @@ def test_every_field_but_the_model_passes_byte_for_byte() -> None:
     )
 )
 def test_unknown_fields_arrive_as_they_were(unknown: dict[str, object]) -> None:
-    assert json.loads(CHAT.read(chat({**unknown, **HELLO}), {}).body_for("m")) == {**unknown, **HELLO}
+    assert json.loads(CHAT.parse(chat({**unknown, **HELLO}), {}).body_for("m")) == {**unknown, **HELLO}
 
 
 def test_usage_is_always_asked_for_of_a_stream() -> None:
-    question = CHAT.read(chat({**HELLO, "stream": True, "stream_options": {"x": 1}}), {})
+    question = CHAT.parse(chat({**HELLO, "stream": True, "stream_options": {"x": 1}}), {})
     assert not question.wants_usage
     assert json.loads(question.body_for("m"))["stream_options"] == {"x": 1, "include_usage": True}
-    asked = CHAT.read(chat({**HELLO, "stream": True, "stream_options": {"include_usage": True}}), {})
+    asked = CHAT.parse(chat({**HELLO, "stream": True, "stream_options": {"include_usage": True}}), {})
     assert asked.wants_usage
     for options in (None, {}, {"include_usage": False}, {"include_usage": None}):
-        told = CHAT.read(chat({**HELLO, "stream": True, "stream_options": options}), {}).body_for("m")
+        told = CHAT.parse(chat({**HELLO, "stream": True, "stream_options": options}), {}).body_for("m")
         assert json.loads(told)["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in json.loads(CHAT.read(chat(HELLO), {}).body_for("m"))
+    assert "stream_options" not in json.loads(CHAT.parse(chat(HELLO), {}).body_for("m"))
 
 
 @pytest.mark.parametrize(("body", "param"), [
@@ -96,20 +96,20 @@ def nested(levels: int) -> bytes:
 
 
 def test_200_levels_are_taken_and_201_are_not() -> None:
-    assert CHAT.read(nested(199), {}).model == "m"
+    assert CHAT.parse(nested(199), {}).model == "m"
     assert "200 levels" in refused(nested(200)).message
     assert "200 levels" in refused(nested(100_000)).message
 
 
 def test_many_brackets_that_are_not_deep_are_taken() -> None:
-    assert EMBEDDINGS.read(chat({"model": "m", "input": [[1, 2]] * 500}), {}).model == "m"
+    assert EMBEDDINGS.parse(chat({"model": "m", "input": [[1, 2]] * 500}), {}).model == "m"
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_end_in_a_question_or_a_refusal(body: bytes) -> None:
     for operation in (CHAT, EMBEDDINGS):
         with contextlib.suppress(InvalidInput):
-            operation.read(body, {})
+            operation.parse(body, {})
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_cannot_be_embedded_is_refused(wrong: object) -> None:
 
 @pytest.mark.parametrize("right", ["a", ["a"], [1, 2], [[1, 2], [3]]])
 def test_what_can_be_embedded_passes(right: object) -> None:
-    assert json.loads(EMBEDDINGS.read(chat({"model": "m", "input": right}), {}).body_for("m"))["input"] == right
+    assert json.loads(EMBEDDINGS.parse(chat({"model": "m", "input": right}), {}).body_for("m"))["input"] == right
 
 
 class TestReading:

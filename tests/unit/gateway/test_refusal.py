@@ -7,9 +7,11 @@ from time import time
 import pytest
 
 from workbench.errors import LimitExceeded, ProviderCredential, ProviderError, ProviderTimeout, ProviderUnavailable
+from workbench.gateway.dialects.dialect import come_back
+from workbench.gateway.dialects.openai import body_of
 from workbench.gateway.providers.provider import CallerRefused
 from workbench.gateway.providers.refusal import refusal, retry_after
-from workbench.gateway.reply import body_of, error_headers, status_of
+from workbench.gateway.reply import status_of
 
 BODY = json.dumps({"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length", "x": 1}})
 
@@ -55,8 +57,8 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
 
 
 def test_the_wait_is_told_in_a_header() -> None:
-    assert error_headers(refusal("acme", 429, {"retry-after": "7"}, b"")) == [(b"retry-after", b"7")]
-    assert error_headers(refusal("acme", 500, {"retry-after": "7"}, b"")) == []
+    assert come_back(refusal("acme", 429, {"retry-after": "7"}, b"")) == [(b"retry-after", b"7")]
+    assert come_back(refusal("acme", 500, {"retry-after": "7"}, b"")) == []
 
 
 def test_what_only_the_gateway_tells_is_not_the_providers_to_say() -> None:

@@ -19,7 +19,7 @@ async def test_a_client_that_stops_reading_is_given_up(monkeypatch: pytest.Monke
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         reply = Reply(send, "req_1", abort=scope[ABORT])
-        await reply.begin_stream([])
+        await reply.begin_stream([], kind=b"text/event-stream")
         try:
             async with asyncio.timeout(0.5):
                 while True:

@@ -11,8 +11,8 @@ from workbench.gateway.access.keys import Key, KeyTable
 _KEY_HEADERS = (b"x-api-key", b"api-key")
 
 
-def presented(headers: Mapping[bytes, bytes]) -> str:
-    """Return the key or token that a request carries; raises AuthenticationFailed where there is none."""
+def presented(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the key or token that a request carries, None where there is none."""
     authorization = headers.get(b"authorization")
     if authorization:
         scheme, _, text = authorization.partition(b" ")
@@ -21,24 +21,35 @@ def presented(headers: Mapping[bytes, bytes]) -> str:
     for name in _KEY_HEADERS:
         if value := headers.get(name):
             return value.strip().decode("latin-1")
-    raise AuthenticationFailed(
-        "No key was sent.",
-        hint="Send `Authorization: Bearer wbx-...`; `workbench keys issue` gives a key.",
-        code="missing_key",
-    )
+    return None
+
+
+def checked(text: str | None, keys: KeyTable) -> Key:
+    """Return the key behind what was presented; raises AuthenticationFailed for nothing, or for no good key."""
+    return keys.check(_some(text))
 
 
 def key_of(headers: Mapping[bytes, bytes], keys: KeyTable) -> Key:
     """Return the key that makes a request."""
-    return keys.check(presented(headers))
+    return checked(presented(headers), keys)
 
 
 def identity_of(headers: Mapping[bytes, bytes], owner: Owner) -> Identity:
     """Return the identity that makes a request."""
-    return owner.check(presented(headers))
+    return owner.check(_some(presented(headers)))
 
 
 def reader_of(headers: Mapping[bytes, bytes], keys: KeyTable, owner: Owner) -> Key | Identity:
     """Return whoever makes a request that a key and an identity may make alike."""
-    text = presented(headers)
+    text = _some(presented(headers))
     return owner.check(text) if text.startswith("wbo-") else keys.check(text)
+
+
+def _some(text: str | None) -> str:
+    if not text:
+        raise AuthenticationFailed(
+            "No key was sent.",
+            hint="Send `Authorization: Bearer wbx-...`; `workbench keys issue` gives a key.",
+            code="missing_key",
+        )
+    return text

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from workbench.errors import ProviderError, ProviderTimeout, ProviderUnavailable, WorkbenchError
+from workbench.gateway.dialects.dialect import Framing
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped
 from workbench.gateway.providers.refusal import refusal
 from workbench.settings import Timeouts
-from workbench.wire.sse import Event, Splitter
+from workbench.wire.sse import Event, Splitter, parse
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -55,20 +56,37 @@ class HttpClient:
         self, provider: str, url: URL, body: bytes, headers: Mapping[str, str], *, refused: Refusal = refusal
     ) -> aiohttp.ClientResponse:
         """Return the answer's head once it is a success; raises what `refused` says of any other status."""
-        assert self._session is not None
-        data: Any = body if len(body) < _LARGE_BODY else io.BytesIO(body)
-        try:
-            response = await self._session.post(url, data=data, headers=headers, allow_redirects=False)
-        except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(provider, error, self._connect_seconds) from error
+        response = await self.send(provider, "POST", url, body, headers)
         if response.status == 200:
             return response
+        raise await self.meant(provider, response, refused=refused)
+
+    async def send(
+        self,
+        provider: str,
+        method: str,
+        url: URL,
+        body: bytes | AsyncIterable[bytes] | None,
+        headers: Mapping[str, str],
+    ) -> aiohttp.ClientResponse:
+        """Return the answer's head, whatever its status; raises ProviderError where there is none."""
+        assert self._session is not None
+        data: Any = io.BytesIO(body) if isinstance(body, bytes) and len(body) >= _LARGE_BODY else body
+        try:
+            return await self._session.request(method, url, data=data, headers=headers, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(provider, error, self._connect_seconds) from error
+
+    async def meant(
+        self, provider: str, response: aiohttp.ClientResponse, *, refused: Refusal = refusal
+    ) -> WorkbenchError:
+        """Return the error that an answer without success means; the answer is closed."""
         try:
             text = await _bounded(response, _MAX_ERROR_BYTES)
         except (aiohttp.ClientError, OSError):
             text = None
         response.close()
-        raise refused(provider, response.status, response.headers, text or b"")
+        return refused(provider, response.status, response.headers, text or b"")
 
     async def close(self) -> None:
         """Close the session and its connections."""
@@ -101,21 +119,35 @@ def request_id_of(response: aiohttp.ClientResponse) -> str | None:
 
 
 class HttpStream:
-    """A stream of server-sent events from a provider, never re-framed."""
+    """A streamed answer, its events found and never re-framed; without a framing, its bytes as they come."""
 
-    def __init__(self, provider: str, response: aiohttp.ClientResponse) -> None:
+    def __init__(
+        self,
+        provider: str,
+        response: aiohttp.ClientResponse,
+        *,
+        framing: Framing | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         self.request_id = request_id_of(response)
+        self.status = response.status
+        self.content_type = response.headers.get("content-type", "application/octet-stream").encode(
+            "latin-1", "replace"
+        )
+        self.headers = headers
+        self.cut = False
         self._provider = provider
         self._response = response
-        self._splitter = Splitter()
+        self._framing = framing
         self._first: list[Event] = []
 
     async def open(self) -> HttpStream:
-        """Wait for the first event; raises ProviderError where the answer is no stream or ends without one."""
+        """Wait for the first server-sent event; raises ProviderError where the answer is no stream or has none."""
         if self._response.content_type != "text/event-stream":
             kind = self._response.content_type[:100]
             self.abort()
             raise ProviderError(f"Provider {self._provider!r} answered a request for a stream with {kind!r}.")
+        self._framing = Splitter()
         try:
             self._first = await self._read()
         except BaseException:
@@ -127,7 +159,7 @@ class HttpStream:
         return self
 
     async def next(self) -> list[Event]:
-        """Return the events that have come since; an empty list at the end, whether it was a good one or not."""
+        """Return the events that have come since; an empty list at the end, which is a bad one if `cut`."""
         if self._first:
             events, self._first = self._first, []
             return events
@@ -149,18 +181,33 @@ class HttpStream:
         self._response.close()
 
     async def _read(self) -> list[Event]:
+        framing = self._framing
         while True:
             try:
                 chunk = await self._response.content.readany()
             except (aiohttp.ClientError, OSError):
-                return []  # cut: the caller of `next` misses the terminal event
-            if not chunk:
+                self.cut = True
                 return []
-            events = list(self._splitter.feed(chunk))
+            if framing is None:
+                return [Event(raw=chunk, data=chunk)] if chunk else []
+            if not chunk:
+                return self._rest(framing)
+            events = list(framing.feed(chunk))
             if events:
                 return events
-            if len(self._splitter.rest) > MAX_EVENT_BYTES:
+            if len(framing.rest) > MAX_EVENT_BYTES:
                 raise ProviderError(f"Provider {self._provider!r} sent an event of over {MAX_EVENT_BYTES} bytes.")
+
+    def _rest(self, framing: Framing) -> list[Event]:
+        """Return what stands after the last whole event, where it is no torn piece of one."""
+        rest = framing.rest
+        self._framing = None
+        if not rest:
+            return []
+        if isinstance(framing, Splitter):
+            last = parse(rest)
+            return [last] if rest.endswith((b"\n", b"\r")) or last.data == b"[DONE]" else []
+        return [Event(raw=rest, data=b"")]
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes | None:

@@ -31,15 +31,39 @@ class Whole:
     """A plain answer."""
 
     body: bytes
-    """A JSON object in OpenAI's shape."""
+    """The whole body."""
     request_id: str | None
     """The provider's own."""
+    status: int = 200
+    """HTTP status; on a unified path always a success."""
+    content_type: bytes = b"application/json"
+    """What the body is."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers that go on to the caller."""
 
 
 class Stream(Protocol):
     """A streamed answer whose first events are there."""
 
-    request_id: str | None
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status; on a unified path always a success."""
+
+    @property
+    def content_type(self) -> bytes:
+        """What the stream is."""
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers that go on to the caller."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection ended before the body did."""
 
     async def next(self) -> list[Event]:
         """Return the events that have come since, in order; an empty list at the end."""

@@ -28,6 +28,15 @@ class Parser(Protocol):
 class TranslatedStream:
     """A stream whose events become OpenAI's chunks, one by one."""
 
+    status = 200
+    content_type = b"text/event-stream; charset=utf-8"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the provider's connection ended before its body did."""
+        return self._stream.cut
+
     def __init__(self, stream: HttpStream, parser: Parser, *, terminal: str, name: str) -> None:
         self.request_id = stream.request_id
         self._stream = stream

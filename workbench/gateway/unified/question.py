@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from workbench.errors import InvalidInput
+from workbench.gateway.dialects.openai import UsageReader
+from workbench.gateway.dialects.reader import Reader
 from workbench.gateway.unified.body import decode
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -71,6 +72,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The body's fields, not understood."""
     forwarded: Mapping[str, str]
     """Request headers that the provider may see."""
+    reader: Callable[[], Reader] = UsageReader
+    """What reads one answer to it."""
 
     def body_for(self, model: str) -> bytes:
         """Return the body for a provider: every field as it came but the model's name, and usage always asked for."""
@@ -83,27 +86,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One unified path: what it is called at providers, and how its body is read."""
-
-    path: str
-    """Path at the gateway."""
-    name: str
-    """Path below a provider's base URL."""
-    task: str
-    """The task of the models that it takes."""
-    read: Callable[[bytes, Mapping[str, str]], Question]
-    """Check a body; raises InvalidInput."""
-
-
-def _read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
+def read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
+    """Read the body of chat/completions; raises InvalidInput."""
     chat = decode(body, _chat)
     if not chat.messages:
         raise InvalidInput("messages is empty.", hint="Send at least one message.", param="messages")
     stream = chat.stream is True
     return Question(
-        operation=CHAT.name,
+        operation="chat/completions",
         model=chat.model,
         stream=stream,
         wants_usage=stream and chat.stream_options is not None and chat.stream_options.include_usage is True,
@@ -113,13 +103,14 @@ def _read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
     )
 
 
-def _read_embeddings(body: bytes, forwarded: Mapping[str, str]) -> Question:
+def read_embeddings(body: bytes, forwarded: Mapping[str, str]) -> Question:
+    """Read the body of embeddings; raises InvalidInput."""
     wish = decode(body, _embeddings)
     if not wish.input:
         raise InvalidInput("input is empty.", hint="Send a text, or a list of texts.", param="input")
     _check_inputs(wish.input)
     return Question(
-        operation=EMBEDDINGS.name,
+        operation="embeddings",
         model=wish.model,
         stream=False,
         wants_usage=False,
@@ -144,7 +135,3 @@ def _check_inputs(inputs: str | list[Any]) -> None:
         hint="Send a text, a list of texts that are not empty, or lists of token numbers.",
         param="input",
     )
-
-
-CHAT = Operation("/v1/chat/completions", "chat/completions", "chat", _read_chat)
-EMBEDDINGS = Operation("/v1/embeddings", "embeddings", "embedding", _read_embeddings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -10,22 +12,22 @@ from workbench.gateway.access.credentials import reader_of
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.keys import Key
 from workbench.gateway.call import Call
+from workbench.gateway.errand import Errand
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of
-from workbench.gateway.unified.question import Operation
 
 
 class Calls:
     """An endpoint whose requests are calls."""
 
-    def __init__(self, gateway: Parts, operation: Operation) -> None:
+    def __init__(self, gateway: Parts, errand: Errand[Any]) -> None:
         self._gateway = gateway
-        self._operation = operation
+        self._errand = errand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one call live."""
-        await Call(self._gateway, self._operation, scope, receive, send).live()
+        await Call(self._gateway, self._errand, scope, receive, send).live()
 
 
 class ModelRoutes:

@@ -1,0 +1,84 @@
+"""Read one answer as it passes: what it used, whether it goes well, where it ends. Each protocol has its own."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+from workbench.wire.sse import Event
+from workbench.wire.usage import Usage
+
+BYTES_PER_TOKEN = 4
+"""A rule of thumb for English text; only estimates rest on it."""
+_MOST_TOKENS = 2**53
+
+
+class Sign(Enum):
+    """What one event of a stream says to the gateway."""
+
+    PASS = auto()
+    """Nothing but what the caller is to get."""
+    USAGE_ONLY = auto()
+    """What was used, and nothing else: for callers who asked for it."""
+    LAST = auto()
+    """The answer is whole."""
+    FAILED = auto()
+    """The provider failed; the event tells how."""
+
+
+class Reader:
+    """What one answer used so far. The base knows nothing of it: bytes that pass, and end where they end."""
+
+    __slots__ = ("frames", "produced", "started", "stated")
+
+    def __init__(self) -> None:
+        self.stated: Usage | None = None
+        """What the provider told."""
+        self.frames = 0
+        """Events with content so far."""
+        self.produced = False
+        """Whether the provider has begun to answer, and so to charge."""
+        self.started = False
+        """Whether the caller has, or could have, seen a first token: from here on there is no other attempt."""
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the provider has not told."""
+        return self.stated is None
+
+    def whole(self, body: bytes) -> None:
+        """Read a plain answer; raises msgspec.DecodeError if it is not what the protocol promises."""
+        self.produced = self.started = True
+
+    def event(self, event: Event) -> Sign:
+        """Read one event of a stream."""
+        self.produced = self.started = True
+        self.frames += 1
+        return Sign.PASS
+
+    def ends_well(self) -> bool:
+        """Tell whether a stream that ends here, without any event that says so, is whole."""
+        return True
+
+    def usage(self, *, question_bytes: int) -> Usage:
+        """Return what was stated, else an estimate: bytes of the question, and a token for each frame."""
+        if self.stated is not None:
+            return self.stated
+        return Usage(input_tokens=max(1, question_bytes // BYTES_PER_TOKEN), output_tokens=self.frames)
+
+    def take(self, usage: Usage | None) -> None:
+        """Keep what a provider stated, unless it can't be."""
+        if usage is None:
+            return
+        counts = (usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.cache_write_tokens)
+        if min(counts) >= 0 and max(*counts, usage.reasoning_tokens) <= _MOST_TOKENS:
+            self.stated = usage
+
+    def take_openai(self, usage: dict[str, Any] | None) -> None:
+        """Keep a `usage` object in OpenAI's shape; one in no known shape is not known, and is estimated."""
+        if usage is None:
+            return
+        try:
+            self.take(Usage.from_openai(usage))
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            return
