@@ -34,7 +34,7 @@ from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import ABORT, ON_LEFT
-from workbench.gateway.providers.provider import ConnectionDropped, Stream, Whole
+from workbench.gateway.providers.provider import CallerRefused, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed
 from workbench.gateway.reply import Reply, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
@@ -180,22 +180,26 @@ class Call:
 
     async def route(self) -> Whole | Stream:
         """Ask one deployment after the other until one answers; after its first token there is no other."""
-        failure: WorkbenchError | None = None
         for attempt in self.attempts:
+            if attempt.wait:
+                self.attempt = attempt  # what is held for it is let go even if the client leaves meanwhile
+                await asyncio.sleep(min(attempt.wait, max(0.0, self._deadline.left)))
             self._note(attempt)
             try:
-                return await self._ask(attempt)
+                answer = await self._ask(attempt)
             except (ProviderError, ProviderLimit, Unavailable) as error:
-                failure = error
-                if isinstance(error, ConnectionDropped):
-                    self.attempts.repeat(attempt)
+                self.attempts.failed(attempt, error)
+            except CallerRefused:
+                self.attempts.succeeded(attempt)
+                raise
+            else:
+                self.attempts.succeeded(attempt, getattr(answer, "limits", None))
+                return answer
             if self._interruption is not None:
                 raise self._interruption
             if self._deadline.spent:
                 break
-        raise failure or PermissionDenied(
-            f"The key may use no provider of model {self.question.model[:200]!r}.", hint="`/me` tells what it may use."
-        )
+        raise self.attempts.failure()
 
     def _note(self, attempt: Attempt) -> None:
         self.attempt = attempt
@@ -238,9 +242,10 @@ class Call:
             while not (self.reader.started or self._end):
                 events = await answer.next()
                 if not events:
-                    if self.reader.ends_well():
-                        return
-                    raise StreamCut(f"Provider {provider!r} ended its stream before its first token.")
+                    if answer.cut or not self.reader.ends_well():
+                        raise StreamCut(f"Provider {provider!r} ended its stream before its first token.")
+                    self._end = True
+                    break
                 piece, self._end = self._sift(events)
                 pieces.append(piece)
                 if isinstance(self._end, StreamFailed) and not self.reader.started:
@@ -257,10 +262,7 @@ class Call:
         """Send a plain answer, after its row is durable."""
         answer = self.restore_whole(answer)
         self.guard_output_whole(answer)
-        if answer.status < 400:
-            self.settle("ok", status=answer.status)
-        else:
-            self.settle("failed", status=answer.status, error_code="refused_by_provider")
+        self._settle_answered(answer.status)
         await self.record()
         cost = header_table.cost(self._row.cost_usd)
         await self._reply.whole(
@@ -271,10 +273,7 @@ class Call:
         """Pass a stream on, event by event as it came; its last event waits until the row is durable."""
         try:
             last = await self._pass_on(answer)
-            if answer.status < 400:
-                self.settle("ok", status=answer.status)
-            else:
-                self.settle("failed", status=answer.status, error_code="refused_by_provider")
+            self._settle_answered(answer.status)
             await self.record()
         except BaseException:
             answer.abort()
@@ -357,8 +356,10 @@ class Call:
         row.outcome, row.status, row.error_code = outcome, status, error_code
         if self.attempt is None or not self.reader.produced:
             row.cost_usd = 0.0
+            self._let_go(None if outcome == "client_left" else 0)
             return
         usage = self.reader.usage(question_bytes=self.question.size)
+        self._let_go(usage.input_tokens + usage.output_tokens or None)
         row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
         row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
@@ -369,6 +370,18 @@ class Call:
         row.cost_usd = rate.cost(usage)
         row.cost_source = "estimated" if self.reader.estimated else rate.source
         row.price_version = rate.version
+
+    def _let_go(self, tokens: int | None) -> None:
+        """Tell the deployment's health what the call used; None where nobody can know."""
+        if self.attempt is not None:
+            self.attempts.settle(tokens)
+
+    def _settle_answered(self, status: int) -> None:
+        """Settle a call whose provider answered: on a native path it may have refused, too."""
+        if status < 400:
+            self.settle("ok", status=status)
+        else:
+            self.settle("failed", status=status, error_code="refused_by_provider")
 
     async def record(self) -> None:
         """Write the row and wait until it is durable; raises Unavailable if it can't be."""
@@ -384,6 +397,8 @@ class Call:
             self.settle("client_left", status=200 if self._reply.begun else _LEFT, error_code="client_left")
             await self._record_anyway()
             return
+        if self.attempt is not None and self.attempt.hold.answered and isinstance(error, ProviderError):
+            self.attempts.failed(self.attempt, error)  # in the middle of its answer
         if self._row.latency_ms is None:  # else it was the ledger that failed, and the row is with it
             outcome: Outcome = "refused" if self.attempt is None else "failed"
             status = 200 if self._reply.begun else status_of(error)
