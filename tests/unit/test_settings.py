@@ -127,7 +127,8 @@ def test_everything_that_is_wrong_is_told_at_once(problems):
 
 
 MISTAKES = {
-    "colour = 1": "colour: unknown key; expected one of gateway, state, tracking, jupyter, policy, providers, models",
+    "colour = 1": "colour: unknown key; expected one of gateway, state, tracking, jupyter, policy, routing, "
+    "providers, models",
     "gateway = 1": "gateway: found 1; expected a table",
     "models = {}": "models: found a table with 0 entries; expected an array",
     "models = [5]": "models[0]: found 5; expected a table",
@@ -436,7 +437,21 @@ def test_a_password_within_a_url_is_refused_and_not_repeated(text, key, tmp_path
     assert "pa55" not in str(told.value)
 
 
-def test_a_pattern_of_models_is_not_promised(tmp_path):
-    text = '[providers.a]\nkind = "local"\n[[models]]\nname = "a/*"\ndeployments = [{ provider = "a", model = "m" }]\n'
-    with pytest.raises(SettingsError, match="not built yet"):
-        parse_settings(text, file=tmp_path / "workbench.toml", environ={})
+def a_model(tmp_path, name, upstream, more=""):
+    text = f'''[providers.a]\nkind = "local"\n[[models]]\nname = "{name}"\n{more}
+    deployments = [{{ provider = "a", model = "{upstream}" }}]\n'''
+    return parse_settings(text, file=tmp_path / "workbench.toml", environ={}).models[0]
+
+
+def test_a_pattern_of_models_has_one_star_and_may_hand_it_on(tmp_path):
+    assert a_model(tmp_path, "a/*", "*").deployments[0].model == "*"
+    with pytest.raises(SettingsError, match="expected one '\\*' at most"):
+        a_model(tmp_path, "*/*", "m")
+    with pytest.raises(SettingsError, match="expected a '\\*' in the model's name too"):
+        a_model(tmp_path, "a", "m-*")
+
+
+def test_a_substitute_is_one_name_or_a_list_of_names_that_are_known(tmp_path):
+    assert a_model(tmp_path, "a", "m", 'substitute = "a"').substitute == ["a"]
+    with pytest.raises(SettingsError, match=r"models\[0\]\.substitute\[0\]: no model named 'b'"):
+        a_model(tmp_path, "a", "m", 'substitute = ["b"]')

@@ -102,7 +102,7 @@ def _section(at: str, table: type[Table]) -> list[str]:
         inner, _ = _inner_table(field.annotation)
         if inner is not None:
             below += _section(f"{at}.{name}", inner)
-        else:
+        elif field.default is not None:
             here.append(f"# {name} = {toml_value(field.default)}  # {field.description}")
     head = [f"# {(table.__doc__ or '').strip().splitlines()[0]}", f"[{at}]"]
     return ["", *head, *here, *below] if here else below

@@ -176,10 +176,20 @@ def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
                 known = ", ".join(map(repr, providers)) or "none"
                 at = ("models", index, "deployments", number, "provider")
                 yield at, f"no provider named {provider!r}", f"known: {known}; or add [providers.{provider}]"
-        for number, fallback in enumerate(_array(model.get("fallbacks"))):
-            if isinstance(fallback, str) and not any(fnmatchcase(fallback, known) for known in names):
-                known = ", ".join(repr(n) for n in names if n != name) or "none"
-                yield ("models", index, "fallbacks", number), f"no model named {fallback!r}", f"known: {known}"
+            upstream = _table(deployment).get("model")
+            if isinstance(upstream, str) and "*" in upstream and not (isinstance(name, str) and "*" in name):
+                at = ("models", index, "deployments", number, "model")
+                yield at, f"found {upstream!r}", "expected a '*' in the model's name too, or none here"
+        yield from (((*at, number), *told) for at, number, told in _others_named(model, index, names))
+
+
+def _others_named(model: dict[str, Any], index: int, names: list[str]) -> Iterator[tuple[Place, int, tuple[str, str]]]:
+    for field in ("fallbacks", "substitute"):
+        value = model.get(field)
+        for number, other in enumerate([value] if isinstance(value, str) else _array(value)):
+            if isinstance(other, str) and not any(fnmatchcase(other, known) for known in names):
+                known = ", ".join(repr(n) for n in names if n != model.get("name")) or "none"
+                yield ("models", index, field), number, (f"no model named {other!r}", f"known: {known}")
 
 
 def _table(value: object) -> dict[str, Any]:

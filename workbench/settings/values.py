@@ -52,10 +52,15 @@ def mlflow_uri(value: str) -> str:
 
 
 def model_name(value: str) -> str:
-    """Pass a name; a pattern that lets unlisted models pass is not built yet."""
-    if "*" in value:
-        raise ValueError("a pattern of models is not built yet, so it can't be promised; expected one model's name")
+    """Pass a name, or a pattern with one `*` that lets unlisted models pass."""
+    if value.count("*") > 1:
+        raise ValueError("expected one '*' at most, such as 'openai/*'")
     return value
+
+
+def one_or_more(value: object) -> object:
+    """Take a single text for a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 def _without_secret(url: str, place: str) -> str:
