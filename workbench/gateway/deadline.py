@@ -61,6 +61,11 @@ class Deadline:
         """Whether the time of the whole call is over."""
         return self._loop.time() >= self._total_due
 
+    @property
+    def left(self) -> float:
+        """Seconds that are left for the whole call."""
+        return self._total_due - self._loop.time()
+
     def rest(self) -> None:
         """Wait for nothing but the end of the whole call."""
         self._due, self._seconds, self._what = self._total_due, self._total, "did not finish its answer"

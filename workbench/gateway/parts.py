@@ -19,6 +19,7 @@ from workbench.gateway.providers.kinds import make_provider
 from workbench.gateway.providers.provider import Provider
 from workbench.gateway.published.feedback import Feedback
 from workbench.gateway.published.record import Published
+from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Models
 from workbench.gateway.state import State
 from workbench.gateway.unified.catalogue import Catalogue
@@ -43,6 +44,7 @@ class Parts:
         self.reports = Reports(self.spool.path)
         self.prices = PriceBook()
         self.models = Models.from_settings(settings)
+        self.health = Health(settings.routing, self.models.deployments())
         self.catalogue = Catalogue(self.models, self.prices, since=int(time.time()))
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)

@@ -1,14 +1,26 @@
-"""Which deployments a call tries, in which order, and how often: at most three attempts, fallbacks included."""
+"""Which deployments a call tries, in which order, how often, and after which wait: at most three, fallbacks included.
+
+Own deployments with room come first, then substitutes with reserved room, then own ones without, then fallbacks. What
+cools is passed over while another can take the call; the last one is always tried. What goes to a place that is not
+well, or to the same place again, draws on the retry budgets; going on to a place that is well does not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from workbench.errors import NotFound, PermissionDenied, ProviderCredential, ProviderTimeout, WorkbenchError
 from workbench.gateway.access.scopes import Scopes
+from workbench.gateway.providers.provider import ConnectionDropped
+from workbench.gateway.routing.deployment_health import DeploymentHealth, Hold
+from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Deployment, Model, Models
 
 MAX_ATTEMPTS = 3
+_BACKOFF_SECONDS = 0.25
+"""Longest wait before the first retry at the same place; doubles with each, and a random part of it is waited."""
+_OWN, _SUBSTITUTE, _FALLBACK = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,38 +28,239 @@ class Attempt:
     """One try: a deployment on behalf of a model."""
 
     model: Model
-    """The model that answers: the one asked for, or a fallback."""
+    """The model that answers: the one asked for, a substitute or a fallback."""
     deployment: Deployment
     """Where."""
+    hold: Hold
+    """What is held for it."""
+    instead_of: str | None = None
+    """The model that was asked for, where another one answers."""
+    wait: float = 0.0
+    """Seconds to wait before it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A deployment that may take the call."""
+
+    model: Model
+    deployment: Deployment
+    health: DeploymentHealth
+    rank: int
+    error: WorkbenchError | None = None
+    """How it failed last in this call."""
+    tries: int = 0
 
 
 class Attempts:
-    """The tries of one call, handed out one by one."""
+    """The tries of one call, handed out one by one; each is told how it went, and all are settled at the end."""
 
-    def __init__(self, asked: Model, models: Models, scopes: Scopes) -> None:
-        self._candidates = _candidates(asked, models, scopes)
-        self._repeat: Attempt | None = None
-        self._repeated: Attempt | None = None
+    def __init__(
+        self, asked: Model, models: Models, scopes: Scopes, health: Health, *, size: int = 0, only: str | None = None
+    ) -> None:
+        self.asked = asked
+        """The model that was asked for."""
+        self.failures: list[tuple[Attempt, WorkbenchError]] = []
+        """The tries that failed before their answer."""
+        self._models = models
+        self._scopes = scopes
+        self._health = health
+        self._size = size
+        self._only = only
+        self._places: list[_Place] | None = None
+        self._place: _Place | None = None
+        self._current: Attempt | None = None
+        self._repeat = self._repeated = False
 
     def __iter__(self) -> Iterator[Attempt]:
+        self._health.budget.earn()
         for _ in range(MAX_ATTEMPTS):
-            attempt = self._repeat or next(self._candidates, None)
-            self._repeat = None
+            attempt = self._next()
             if attempt is None:
                 return
+            self._current = attempt
             yield attempt
 
-    def repeat(self, attempt: Attempt) -> None:
-        """Try the same deployment once more before the next: its connection had gone stale."""
-        if self._repeated is not attempt:
-            self._repeat = self._repeated = attempt
+    # -- how it went -------------------------------------------------------------------------------------------------
 
+    def succeeded(self, attempt: Attempt, headers: Mapping[str, str] | None = None) -> None:
+        """Note that a deployment has begun to answer; `headers` may tell what is left of its limits."""
+        hold = attempt.hold
+        hold.health.succeeded(hold, self._health.clock(), headers)
 
-def _candidates(asked: Model, models: Models, scopes: Scopes) -> Iterator[Attempt]:
-    for name in (asked.name, *asked.fallbacks):
-        model = asked if name == asked.name else models.get(name)
-        if model.task != asked.task or not (model is asked or scopes.allow_model(model.name)):
-            continue
-        for deployment in model.deployments:
-            if scopes.allow_provider(deployment.provider):
-                yield Attempt(model, deployment)
+    def failed(self, attempt: Attempt, error: WorkbenchError) -> None:
+        """Note how a try failed, before its answer or in the middle of it."""
+        hold = attempt.hold
+        if isinstance(error, ConnectionDropped) and not (self._repeated or hold.answered):
+            # A connection that had gone stale says nothing of who is behind it: once more, at the same place.
+            self._repeat = self._repeated = True
+        else:
+            hold.health.failed(hold, error, self._health.clock())
+        if hold.answered:
+            return
+        self.failures.append((attempt, error))
+        if self._place is not None:
+            self._place.error = error
+        self._let_go(attempt, 0)
+
+    def settle(self, tokens: int | None) -> None:
+        """Let go of what is held for the last try; `tokens` is what it used, None: it is not known."""
+        if self._current is not None:
+            self._let_go(self._current, tokens)
+
+    def failure(self) -> WorkbenchError:
+        """Return what the caller is told when no try is left: the last failure, and what failed before it."""
+        if not self.failures:
+            return self._nowhere()
+        attempt, error = self.failures[-1]
+        before = dict.fromkeys(
+            f"{earlier.deployment.label} ({failure.error_code})"
+            for earlier, failure in self.failures[:-1]
+            if earlier.deployment is not attempt.deployment
+        )
+        if before:
+            error.message += f" Tried before it: {', '.join(before)}."
+            error.args = (error.message,)
+        return error
+
+    def _let_go(self, attempt: Attempt, tokens: int | None) -> None:
+        more = attempt.hold.health.end(attempt.hold, tokens, self._health.clock())
+        if more and len(attempt.model.deployments) > 1:
+            self._health.turns(attempt.model).took(attempt.deployment, more)
+
+    def _nowhere(self) -> WorkbenchError:
+        if self._only is not None and self._scopes.allow_provider(self._only.partition("/")[0]):
+            return NotFound(f"Model {self.asked.name!r} has no deployment {self._only!r} any more.")
+        return PermissionDenied(
+            f"The key may use no provider of model {self.asked.name!r}.", hint="`/me` tells what it may use."
+        )
+
+    # -- who is next -------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Attempt | None:
+        now = self._health.clock()
+        if self._repeat:
+            self._repeat = False
+            assert self._current is not None
+            return self._attempt(self._current.model, self._current.deployment, self._current.hold.health, now)
+        if self._places is None:
+            sole = self._sole(now)
+            if sole is not None:
+                return sole
+            self._places = list(self._find_places())
+        place = self._well(now)
+        if place is not None:
+            return self._go(place, now)
+        return self._last_resort(now)
+
+    def _sole(self, now: float) -> Attempt | None:
+        """Return the one try of a model that has one deployment, is well and has nobody beside it; None for others."""
+        model = self.asked
+        if len(model.deployments) > 1 or model.fallbacks or model.substitutes or self._only is not None:
+            return None
+        deployment = model.deployments[0]
+        if not self._scopes.allow_provider(deployment.provider):
+            return None
+        health = self._health.of(deployment)
+        if not health.available(now):
+            return None
+        self._place = _Place(model, deployment, health, _OWN, tries=1)
+        self._places = [self._place]
+        return self._attempt(model, deployment, health, now)
+
+    def _find_places(self) -> Iterator[_Place]:
+        seen: set[str] = set()
+        substitutes = [(name, _SUBSTITUTE) for name in self.asked.substitutes]
+        fallbacks = [(name, _FALLBACK + number) for number, name in enumerate(self.asked.fallbacks)]
+        for name, rank in [(self.asked.name, _OWN), *substitutes, *fallbacks]:
+            model = self.asked if rank == _OWN else self._models.get(name)
+            if model.task != self.asked.task or not (rank == _OWN or self._scopes.allow_model(model.name)):
+                continue
+            for deployment in model.deployments:
+                if rank == _SUBSTITUTE and deployment.capacity != "reserved":
+                    continue
+                if self._only is not None and deployment.label != self._only:
+                    continue
+                if deployment.id not in seen and self._scopes.allow_provider(deployment.provider):
+                    if rank != _SUBSTITUTE:  # a substitute that is a fallback too may still be tried as one
+                        seen.add(deployment.id)
+                    yield _Place(model, deployment, self._health.of(deployment), rank)
+
+    def _well(self, now: float) -> _Place | None:
+        """Return the best place that was not tried yet and can take the call."""
+        assert self._places is not None
+        able = [place for place in self._places if not place.tries and place.health.available(now)]
+        if not able:
+            return None
+        roomy = [place for place in able if place.health.room(self._size, now)]
+        own = [place for place in roomy if place.rank == _OWN]
+        substitutes = [place for place in roomy if place.rank == _SUBSTITUTE]
+        reserved = any(place.deployment.capacity == "reserved" for place in own)
+        if self.asked.prefer_reserved and not reserved and substitutes:
+            return self._turn(substitutes)
+        if own or substitutes:
+            return self._turn(own or substitutes)
+        crowded = [place for place in able if place.rank == _OWN]
+        if crowded and not self.failures:
+            return self._turn(crowded)
+        fallbacks = [place for place in roomy if place.rank >= _FALLBACK] or crowded
+        return self._turn(fallbacks or [place for place in able if place.rank >= _FALLBACK])
+
+    def _turn(self, places: list[_Place]) -> _Place | None:
+        """Return whose turn it is among the places of the first model."""
+        if not places:
+            return None
+        if len(places) == 1:
+            return places[0]
+        model = min(places, key=lambda place: place.rank).model
+        by_deployment = {place.deployment: place for place in places if place.model is model}
+        return by_deployment[self._health.turns(model).choose(list(by_deployment))]
+
+    def _last_resort(self, now: float) -> Attempt | None:
+        """Return a try at what is not well, or at the same place again, the soonest first; None if none may be."""
+        assert self._places is not None
+        soonest: tuple[float, _Place] | None = None
+        for place in self._places:
+            if place.rank == _SUBSTITUTE:
+                continue
+            wait = self._wait(place, now)
+            if wait is None:
+                continue
+            at = now + wait if place.tries else max(now + wait, place.health.ready_at(now))
+            if soonest is None or at < soonest[0]:
+                soonest = at, place
+        if soonest is None:
+            return None
+        place = soonest[1]
+        if self.failures and not (self._health.budget.spend(now) and place.health.budget.spend(now)):
+            return None
+        wait = self._wait(place, now) or 0.0
+        if wait or place.tries:
+            wait += self._health.chance() * _BACKOFF_SECONDS * 2 ** max(0, place.tries - 1)
+        return self._go(place, now, wait=wait)
+
+    def _wait(self, place: _Place, now: float) -> float | None:
+        """Return how long a place asks to wait, as far as that is worth it; None where it is not to be asked again."""
+        if isinstance(place.error, ProviderTimeout | ProviderCredential):
+            return None
+        asked = place.health.wait_until - now
+        policy = self._health.policy
+        if 0 < asked <= policy.longest_wait:
+            return asked
+        if not place.tries:
+            return 0.0
+        again = place.error is not None and place.error.retryable and place.tries <= policy.retries
+        return 0.0 if again and asked <= 0 else None
+
+    def _go(self, place: _Place, now: float, *, wait: float = 0.0) -> Attempt:
+        place.tries += 1
+        self._place = place
+        return self._attempt(place.model, place.deployment, place.health, now, wait=wait)
+
+    def _attempt(
+        self, model: Model, deployment: Deployment, health: DeploymentHealth, now: float, *, wait: float = 0.0
+    ) -> Attempt:
+        hold = health.begin(self._size, now)
+        if len(model.deployments) > 1:
+            self._health.turns(model).took(deployment, hold.tokens)
+        return Attempt(model, deployment, hold, None if model is self.asked else self.asked.name, wait)

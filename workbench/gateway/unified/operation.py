@@ -50,7 +50,7 @@ class Operation:
                 f"Key {key.id} may not use model {question.model[:200]!r} at {self.path}.",
                 hint="`/me` tells what it may use.",
             )
-        model = gateway.models.get(question.model)
+        model = gateway.models.get(question.model, key)
         if model.task != self.task:
             raise InvalidInput(
                 f"Model {model.name!r} is for {model.task}, not for {self.task}.",
@@ -58,7 +58,7 @@ class Operation:
                 code="wrong_task",
                 param="model",
             )
-        return Attempts(model, gateway.models, key.scopes)
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size)
 
     async def ask(self, provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
         """Ask one provider."""
