@@ -1,16 +1,28 @@
-"""uvicorn's HTTP protocol with three things of ours.
+"""HTTP/1.1 towards callers: an asyncio protocol on httptools, in the place of uvicorn's own.
 
-Bounded heads; one write for an answer's head and first bytes, since two are two system calls and two packets; and a
-word to the call whose client is gone, since a task that waits for `http.disconnect` costs more than the key check.
+Heads, trailers and chunk headers are bounded, slow requests have deadlines, what is not plainly HTTP is refused before
+anything of it goes on. A call whose client leaves is told: a task that waits for that costs more than the key check.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+import msgspec
+from starlette.types import Scope
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from workbench.errors import InvalidInput
+from workbench.gateway.exchange import Exchange
+from workbench.gateway.request_id import new_request_id
+from workbench.wire.envelope import error_body
 
 ON_LEFT = "workbench.on_left"
 """In the scope of a request: a function that takes what is to be done when the client is gone."""
@@ -18,100 +30,327 @@ ON_LEFT = "workbench.on_left"
 ABORT = "workbench.abort"
 """In the scope of a request: a function that breaks the connection at once."""
 
-_HEAD = b"HTTP/1.1 "
-_CONTINUE = b"HTTP/1.1 100"
 _MAX_HEAD_BYTES = 64 * 1024
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_FRAMING_PER_BYTE = 17
+"""A byte of a body, and what its chunk headers may need at most for each such byte."""
+_VERSIONS = ("1.1", "1.0")
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
-class GatewayProtocol(HttpToolsProtocol):
-    """The protocol of each connection."""
+class _Refused(Exception):
+    """A request that is not let in."""
 
-    _head_is_open = True
-    _head_bytes = 0
-    _on_left: Callable[[], None] | None = None
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class GatewayProtocol(asyncio.Protocol):
+    """One connection of a caller."""
+
+    head_seconds = 30.0
+    """How long the head of a request may take."""
+    body_seconds = 30.0
+    """How long a request's body may pause."""
+    idle_seconds = 75.0
+    """How long a connection is kept without a request."""
+    look_seconds = 5.0
+    """How often these are looked at."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self._config = config
+        self._app = config.loaded_app
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._exchange: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._on_left: Callable[[], None] | None = None
+        self._reading_head = False
+        self._reading_body = False
+        self._deaf = False
+        self._refusal = b""
+        self._refused: _Refused | None = None
+        self._unread = 0
+        self._reads_paused = False
+        self.writes_paused = False
+        """Whether the caller does not read as fast as we write."""
+        self._writable: asyncio.Event | None = None
+
+    # -- the connection ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, its writes held together."""
-        self._joined = _Joined(transport)
-        super().connection_made(self._joined)  # type: ignore[arg-type]
-
-    def on_message_begin(self) -> None:
-        """Begin to count a head."""
-        self._head_is_open, self._head_bytes = True, 0
-        super().on_message_begin()
-        self.scope[ON_LEFT] = self._remember  # type: ignore[literal-required]
-        self.scope[ABORT] = self._joined.abort  # type: ignore[literal-required]
-
-    def on_headers_complete(self) -> None:
-        """Let a head pass."""
-        self._head_is_open = False
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        """End an answer; one to HEAD has no bytes after its head."""
-        self._on_left = None
-        self._joined.flush()
-        super().on_response_complete()
+        """Take a connection."""
+        self._transport = transport
+        self.write = transport.write
+        self._client = transport.get_extra_info("peername")
+        self._server = transport.get_extra_info("sockname")
+        self._state.connections.add(self)  # type: ignore[arg-type]
+        self._due = self._loop.time() + self.idle_seconds
+        self._timer = self._loop.call_later(self.look_seconds, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the call whose answer nobody will read."""
-        super().connection_lost(exc)
+        self._state.connections.discard(self)
+        self._timer.cancel()
+        self._deaf = True
+        self._waiting.clear()
+        self.resume_writing()
+        if self._exchange is not None:
+            self._leave(self._exchange)
+
+    def _leave(self, exchange: Exchange) -> None:
+        if not exchange.complete:
+            exchange.disconnected = True
+        exchange.wake()
         if self._on_left is not None:
-            self._on_left()
-            self._on_left = None
+            on_left, self._on_left = self._on_left, None
+            on_left()
+
+    def shutdown(self) -> None:
+        """End after the answer that is on its way."""
+        if self._exchange is None or self._exchange.complete:
+            self._transport.close()
+        else:
+            self._exchange.keep_alive = False
+
+    def pause_writing(self) -> None:
+        """Hold answers back: the caller does not read."""
+        self.writes_paused = True
+        self._writable = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """Let answers go on."""
+        self.writes_paused = False
+        if self._writable is not None:
+            self._writable.set()
+
+    async def drained(self) -> None:
+        """Return when there is room for more of an answer."""
+        if self._writable is not None:
+            await self._writable.wait()
+
+    def pause_reading(self) -> None:
+        """Take no more of a request than is waited for."""
+        if not self._reads_paused:
+            self._reads_paused = True
+            self._due = math.inf  # the caller is not the slow one
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take more of a request."""
+        if self._reads_paused:
+            self._reads_paused = False
+            self._transport.resume_reading()
+            if self._reading_body:
+                self._due = self._loop.time() + self.body_seconds
+
+    @property
+    def standing_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer: the server keeps `date` among them right."""
+        return self._state.default_headers
+
+    def _look(self) -> None:
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_later(self.look_seconds, self._look)
+        elif self._reading_head or self._reading_body:
+            self._refuse(_Refused(408, "The request did not come to its end in time."))
+        else:
+            self._transport.close()
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._deaf:
+            return
+        self._unread += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+        except httptools.HttpParserError:
+            self._refuse(self._refused or _Refused(400, "The request is not HTTP."))
+        else:
+            if self._unread > _MAX_HEAD_BYTES and (self._reading_head or self._reading_body):
+                self._refuse(_Refused(431, "The head, the trailers or the chunk headers of the request are too large."))
+            elif self._reading_body and not self._reads_paused:
+                self._due = self._loop.time() + self.body_seconds
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._reading_head = True
+        self._due = self._loop.time() + self.head_seconds
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._expects_continue = False
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request's target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers are let go."""
+        if self._reading_head:
+            name = name.lower()
+            self._headers.append((name, value))
+            self._head_bytes += len(name) + len(value)
+            if name == b"expect" and value.lower() == b"100-continue":
+                self._expects_continue = True
+
+    def on_headers_complete(self) -> None:
+        """Let a request in once its head is whole."""
+        self._reading_head, self._reading_body = False, True
+        try:
+            scope = self._scope()
+        except _Refused as refused:
+            self._refused = refused
+            raise
+        keep_alive = self._parser.should_keep_alive()
+        if self._parser.should_upgrade():
+            if self._asks_for_websocket():
+                self._wish = scope
+                return
+            keep_alive = False  # an upgrade that nobody asked us to know: the request is answered as it is
+        exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
+        if self._exchange is None or self._exchange.complete:
+            self._start(exchange)
+        else:
+            self._waiting.append(exchange)
+            self.pause_reading()
+        self._incoming = exchange
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a request's body."""
+        self._unread -= _FRAMING_PER_BYTE * len(body)
+        if not self._incoming.complete:  # else it was answered without being read
+            self._incoming.feed(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._reading_body = False
+        self._unread = 0
+        self._due = math.inf
+        if self._parser.should_upgrade() and self._asks_for_websocket():
+            return
+        self._incoming.more_body = False
+        self._incoming.wake()
+        if self._incoming.complete:
+            self._due = self._loop.time() + self.idle_seconds
+
+    def _scope(self) -> Scope:
+        url = self._url
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            raise _Refused(431, "The head of the request is too large.")
+        if not url.startswith(b"/") or b"#" in url or not url.isascii():
+            raise _Refused(400, "The target of a request is a path, such as /v1/models.")
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise _Refused(400, "The request is not HTTP/1.1.")
+        raw_path, _, query = url.partition(b"?")
+        path = raw_path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "client": self._client,
+            "server": self._server,
+            ON_LEFT: self._remember,
+            ABORT: self._transport.abort,
+        }
 
     def _remember(self, on_left: Callable[[], None]) -> None:
         # Requests of one connection are answered one after the other: there is one call at a time.
         self._on_left = on_left
 
-    def data_received(self, data: bytes) -> None:
-        """Read on, unless a head grows without end."""
-        super().data_received(data)
-        if self._head_is_open:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+    def _start(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._state.tasks.add(self._loop.create_task(exchange.run(self._app)))
 
+    def forget_task(self) -> None:
+        """Forget the task that runs now: its exchange is over."""
+        self._state.tasks.discard(asyncio.current_task())
 
-class _Joined:
-    """A transport that keeps a head until the write that follows it; uvicorn makes one, or tells the end."""
+    def answered(self, exchange: Exchange) -> None:
+        """Turn to the next request."""
+        self._on_left = None
+        self._state.total_requests += 1
+        if not exchange.keep_alive or self._transport.is_closing():
+            self._transport.close()
+        elif self._waiting:
+            self._start(self._waiting.popleft())
+        elif self._refusal:
+            self.write(self._refusal)
+            self._transport.close()
+        else:
+            self.resume_reading()
+            if not exchange.more_body:
+                self._due = self._loop.time() + self.idle_seconds
 
-    __slots__ = ("_head", "_transport", "get_extra_info", "is_closing", "pause_reading", "resume_reading")
+    # -- what is no request ------------------------------------------------------------------------------------------
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self.get_extra_info = transport.get_extra_info
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-
-    def write(self, data: bytes) -> None:
-        """Write, or keep a head."""
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif data.startswith(_HEAD) and not data.startswith(_CONTINUE):
-            self._head = data
-            return
-        self._transport.write(data)
-
-    def flush(self) -> None:
-        """Write what is kept."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-
-    def close(self) -> None:
-        """Write what is kept, and close."""
-        self.flush()
+    def _refuse(self, refused: _Refused) -> None:
+        """Refuse what comes on this connection from here on, after what came before it is answered."""
+        self._deaf = True
+        self._due = math.inf
+        self._refusal = _refusal(refused)
+        current = self._exchange
+        if self._waiting and self._waiting[-1].more_body:
+            self._waiting.pop()
+        if current is not None and not current.complete:
+            if not current.more_body:
+                return  # `answered` sends the refusal
+            self._leave(current)
+            if current.begun:
+                self._refusal = b""  # in the middle of another answer it would be read as a part of that
+        self.write(self._refusal)
         self._transport.close()
 
-    def abort(self) -> None:
-        """Break the connection; what is kept or not yet sent is lost."""
-        self._head = b""
-        self._transport.abort()
+    def _asks_for_websocket(self) -> bool:
+        return self._config.ws_protocol_class is not None and any(
+            name == b"upgrade" and value.lower() == b"websocket" for name, value in self._headers
+        )
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def _upgrade(self) -> None:
+        if not self._asks_for_websocket():
+            self._deaf = True  # what follows is no HTTP; the request before it is answered
+            return
+        self._state.connections.discard(self)
+        self._timer.cancel()
+        head = b"".join(b"%b: %b\r\n" % header for header in self._headers)
+        protocol: Any = self._config.ws_protocol_class
+        protocol = protocol(config=self._config, server_state=self._state, app_state=self._app_state)
+        protocol.connection_made(self._transport)
+        protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n" % (self._url, head))
+        self._transport.set_protocol(protocol)
+
+
+def _refusal(refused: _Refused) -> bytes:
+    """Return an answer to what can't be given to the application."""
+    request_id = new_request_id()
+    error = InvalidInput(str(refused), hint="Send one plain HTTP/1.1 request.", code="bad_request")
+    body = msgspec.json.encode(error_body(error, request_id=request_id))
+    return (
+        f"HTTP/1.1 {refused.status} {_REASONS[refused.status]}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+    ).encode() + body
