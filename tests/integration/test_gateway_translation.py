@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from workbench.gateway.providers.http import HttpClient
-from workbench.gateway.providers.litellm_provider import LitellmProvider
-from workbench.gateway.unified.operation import CHAT
-from workbench.settings.tables import Timeouts
 from workbench.testing.simulator import simulated_providers
+
+CONFIG = """
+[providers.claude]
+kind = "anthropic"
+base_url = "{url}"
+credential = {{ env = "K" }}
+"""
 
 SCRIPT = """
 import asyncio, json, os, sys
@@ -25,16 +26,17 @@ def hook(event, arguments):
     elif event == "socket.getaddrinfo":
         reached.add(str(arguments[:2]))
 sys.addaudithook(hook)
+from pathlib import Path
 from workbench.gateway.providers.http import HttpClient
-from workbench.gateway.providers.litellm_provider import LitellmProvider
+from workbench.gateway.providers.kinds import make_provider
 from workbench.gateway.unified.operation import CHAT
-from workbench.settings.tables import Timeouts
+from workbench.settings import parse_settings
 
 async def main():
-    client = HttpClient(Timeouts())
+    settings = parse_settings(sys.argv[1], file=Path("workbench.toml"))
+    client = HttpClient(settings.gateway.timeouts)
     await client.open()
-    provider = LitellmProvider("claude", family="anthropic", client=client, base_url=sys.argv[1], secret=sys.argv[2],
-                               timeouts=Timeouts())
+    provider = make_provider("claude", settings.providers["claude"], settings=settings, client=client)
     assert "litellm" not in sys.modules
     await provider.prepare()
     body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9,
@@ -57,8 +59,8 @@ def test_no_host_but_the_configured_one_is_reached_and_nothing_is_printed(tmp_pa
     (tmp_path / ".env").write_text("FROM_DOTENV=1\nANTHROPIC_API_KEY=from-dotenv\n")
     with simulated_providers() as providers:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, providers.url, providers.credential],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
+            [sys.executable, "-c", SCRIPT, CONFIG.format(url=providers.url)],
+            env={**os.environ, "K": providers.credential}, cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
         port = providers.url.rsplit(":", 1)[1]
         seen = [request.path for request in providers.requests]
@@ -71,19 +73,16 @@ def test_no_host_but_the_configured_one_is_reached_and_nothing_is_printed(tmp_pa
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("secret", [None, "", " ", "configured", "sk-ant-oat01-configured"])
-def test_no_credential_but_the_configured_one_is_sent(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "of-the-environment")
-    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "of-the-environment")
-    provider = LitellmProvider(
-        "claude", family="anthropic", client=HttpClient(Timeouts()), base_url="http://127.0.0.1:9", secret=secret,
-        timeouts=Timeouts(),
-    )  # fmt: skip
-    asyncio.run(provider.prepare())
-    body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
-    translated = provider._translate(CHAT.parse(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
-    sent = {name.lower(): value for name, value in translated.headers.items()}
-    assert "of-the-environment" not in str(sent)
-    credentials = [sent[name] for name in ("x-api-key", "authorization") if name in sent]
-    assert [value.removeprefix("Bearer ") for value in credentials] == [secret] * bool(secret and secret.strip())
-    assert not secret or not secret.strip() or secret not in repr(translated)
+def test_no_credential_but_the_configured_one_is_sent() -> None:
+    environ = {**os.environ, "K": "configured", "ANTHROPIC_API_KEY": "of-the-environment",
+               "ANTHROPIC_AUTH_TOKEN": "of-the-environment"}  # fmt: skip
+    with simulated_providers() as providers:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, CONFIG.format(url=providers.url)], env=environ, check=False,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        (seen,) = providers.requests
+    assert "ProviderCredential" in done.stderr, "the simulator takes another key"
+    assert seen.headers["x-api-key"] == "configured"
+    assert "authorization" not in seen.headers
+    assert "of-the-environment" not in str(seen.headers)

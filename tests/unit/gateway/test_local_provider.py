@@ -15,7 +15,7 @@ from workbench.gateway.providers.kinds import Needs
 from workbench.gateway.providers.local import LocalProvider, _Ready
 from workbench.gateway.providers.provider import ConnectionDropped
 from workbench.gateway.unified.operation import CHAT
-from workbench.settings.tables import Timeouts
+from workbench.settings.tables import ProviderSettings, Timeouts
 
 STAND_IN = """
 import asyncio, json, os, pathlib, sys, threading
@@ -165,6 +165,7 @@ async def test_a_log_that_cant_be_opened_is_told_with_the_reason(
 
 
 def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
-    needs = Needs("acme", "http://127.0.0.1:9", "s3cret", HttpClient(Timeouts()), Timeouts(), tmp_path)
+    settings = ProviderSettings(kind="openai_compatible", base_url="http://127.0.0.1:9")
+    needs = Needs("acme", settings, "http://127.0.0.1:9", "s3cret", HttpClient(Timeouts()), Timeouts(), tmp_path)
     assert "s3cret" not in repr(needs)
     assert "s3cret" not in repr(_Ready(url="http://127.0.0.1:9", token="s3cret"))

@@ -141,13 +141,17 @@ class HttpStream:
         self._framing = framing
         self._first: list[Event] = []
 
-    async def open(self) -> HttpStream:
-        """Wait for the first server-sent event; raises ProviderError where the answer is no stream or has none."""
-        if self._response.content_type != "text/event-stream":
+    async def open(self, *, content_type: str = "text/event-stream") -> HttpStream:
+        """Wait for the first event, a server-sent one; raises ProviderError where the answer is no stream or has none.
+
+        A stream of another content type was given its framing.
+        """
+        if self._response.content_type != content_type:
             kind = self._response.content_type[:100]
             self.abort()
             raise ProviderError(f"Provider {self._provider!r} answered a request for a stream with {kind!r}.")
-        self._framing = Splitter()
+        if self._framing is None:
+            self._framing = Splitter()
         try:
             self._first = await self._read()
         except BaseException:

@@ -13,13 +13,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from yarl import URL
 
 from workbench.errors import ProviderError, ProviderUnavailable, Unavailable, WorkbenchError
 from workbench.gateway.providers.http import HttpClient, HttpStream
 from workbench.gateway.providers.openai import OpenAIProvider
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Question, Whole
 from workbench.gateway.providers.refusal import refusal
-from workbench.settings import Timeouts
+from workbench.gateway.providers.signin.key import bearer
+from workbench.gateway.providers.signin.sign_in import SignIn
+from workbench.settings import Kind, Timeouts
 from workbench.wire.envelope import error_from_body
 
 START_SECONDS = 90.0
@@ -48,6 +51,7 @@ class LocalProvider:
         command: Sequence[str] = (sys.executable, "-m", "workbench.local"),
     ) -> None:
         self.name = name
+        self.kind: Kind = "local"
         # A model on this machine loads and computes at the machine's pace: only the end of the call bounds it.
         self.timeouts = timeouts.model_copy(update={"first_token": timeouts.total, "idle": timeouts.total})
         self._client = client
@@ -63,6 +67,16 @@ class LocalProvider:
     def ready(self) -> bool:
         """Whether the child runs."""
         return self._start is not None and self._start.done() and self._alive()
+
+    @property
+    def base_url(self) -> URL:
+        """Root of the child's API; it must be ready."""
+        return self._server().base_url
+
+    @property
+    def signin(self) -> SignIn:
+        """The child's own token; it must be ready."""
+        return self._server().signin
 
     async def prepare(self) -> None:
         """Start the child if it does not run."""
@@ -108,6 +122,10 @@ class LocalProvider:
             self._start = asyncio.create_task(self._started())
         return await asyncio.shield(self._start)
 
+    def _server(self) -> OpenAIProvider:
+        assert self._start is not None, "prepare comes first"
+        return self._start.result()
+
     def _alive(self) -> bool:
         assert self._start is not None
         failed = self._start.cancelled() or self._start.exception() is not None
@@ -148,8 +166,9 @@ class LocalProvider:
         return OpenAIProvider(
             self.name,
             client=self._client,
-            base_url=f"{ready.url}/v1",
-            secret=ready.token,
+            base_url=URL(f"{ready.url}/v1"),
+            signin=bearer(ready.token),
+            kind=self.kind,
             timeouts=self.timeouts,
             refused=_meant,
         )

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from yarl import URL
+
 from workbench.errors import InvalidInput, ProviderError
-from workbench.settings import Timeouts
+from workbench.gateway.providers.signin.sign_in import SignIn
+from workbench.settings import Kind, Timeouts
 from workbench.wire.sse import Event
 
 
@@ -79,7 +82,16 @@ class Provider(Protocol):
     """One entry of `[providers]`. The verbs raise ProviderError, ProviderLimit or CallerRefused."""
 
     name: str
+    kind: Kind
     timeouts: Timeouts
+
+    @property
+    def base_url(self) -> URL:
+        """Root of its API, as configured or as its SDK documents; known once it is `ready`."""
+
+    @property
+    def signin(self) -> SignIn:
+        """What shows it who the gateway is; known once it is `ready`."""
 
     @property
     def ready(self) -> bool:

@@ -24,6 +24,15 @@ _OVERLOADED = (503, 529)
 _LONGEST_WAIT = 86400.0
 
 
+_STALE_KEYS = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature")
+"""What AWS calls keys that are no longer good; it says so with status 403."""
+
+
+def token_refused(status: int, headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer refuses the credential itself, and not what it is used for."""
+    return status == 401 or (status == 403 and headers.get("x-amzn-errortype", "").startswith(_STALE_KEYS))
+
+
 def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
     provider: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> WorkbenchError:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from workbench.errors import ProviderError
 from workbench.gateway.providers.http import HttpStream
+from workbench.gateway.providers.translation import EventReader
 from workbench.wire.sse import Event, frame, parse
 
 _DONE = parse(frame(b"[DONE]"))
-
-
-class Parser(Protocol):
-    """What understands one event after the other."""
-
-    response_id: str
-    served_model: str | None
-
-    def chunk_parser(self, chunk: dict[str, Any]) -> Any:
-        """Return a chunk in OpenAI's shape, as a pydantic model."""
 
 
 class TranslatedStream:
@@ -32,21 +23,21 @@ class TranslatedStream:
     content_type = b"text/event-stream; charset=utf-8"
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
+    def __init__(self, stream: HttpStream, reader: EventReader, *, name: str) -> None:
+        self.request_id = stream.request_id
+        self._stream = stream
+        self._reader = reader
+        self._name = name
+        self._created = int(time.time())
+        self._usage: dict[str, Any] | None = None
+        self._begun: set[int] = set()
+        self._ended = False
+        self._first: list[Event] = []
+
     @property
     def cut(self) -> bool:
         """Whether the provider's connection ended before its body did."""
         return self._stream.cut
-
-    def __init__(self, stream: HttpStream, parser: Parser, *, terminal: str, name: str) -> None:
-        self.request_id = stream.request_id
-        self._stream = stream
-        self._terminal = terminal
-        self._name = name
-        self._created = int(time.time())
-        self._usage: dict[str, Any] | None = None
-        self._begun = False
-        self._first: list[Event] = []
-        self._parser = parser
 
     async def open(self) -> TranslatedStream:
         """Wait for the first chunk."""
@@ -69,7 +60,7 @@ class TranslatedStream:
             chunks = [chunk for event in events for chunk in self._chunks(event)]
             if chunks:
                 return chunks
-        return []
+        return list(self._end()) if self._reader.whole else []
 
     async def finish(self) -> None:
         """Let go of the connection after the terminal event."""
@@ -81,44 +72,50 @@ class TranslatedStream:
 
     def _chunks(self, event: Event) -> Iterator[Event]:
         try:
-            fields = msgspec.json.decode(event.data) if event.data else {}
-            kind = fields.get("type", "")
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
-            raise ProviderError(f"Provider {self._name!r} sent an event that is not JSON.") from error
-        if kind == "error":
-            said = fields.get("error") or {}
-            yield _event(
-                {"error": {"message": str(said.get("message")), "type": said.get("type"), "code": "provider_error"}}
-            )
-            return
-        if kind == self._terminal:
-            if self._usage is not None:
-                yield self._chunk([], usage=self._usage)
-            yield _DONE
-            return
-        if kind == "ping" or not kind:
-            return
-        try:
-            parsed = self._parser.chunk_parser(fields).model_dump(exclude_none=True)
+            step = self._reader.read(event)
         except Exception as error:
             raise ProviderError(f"Provider {self._name!r} sent an event that can't be translated.") from error
-        self._usage = parsed.get("usage") or self._usage
-        for choice in parsed.get("choices", ()):
-            delta = _delta(choice.get("delta") or {})
-            finish = choice.get("finish_reason") or None
-            if delta or finish or not self._begun:
-                if not self._begun:
-                    self._begun = True
-                    delta = {"role": "assistant", "content": "", **delta}
-                yield self._chunk([{"index": choice.get("index", 0), "delta": delta, "finish_reason": finish}])
+        if step is None:
+            return
+        if step.error is not None:
+            yield _event({"error": {**step.error, "code": "provider_error"}})
+            return
+        if step.chunk is not None:
+            yield from self._choices(step.chunk)
+        if step.last:
+            yield from self._end()
+
+    def _choices(self, chunk: dict[str, Any]) -> Iterator[Event]:
+        self._usage = chunk.get("usage") or self._usage
+        for choice in chunk.get("choices", ()):
+            index = choice.get("index", 0)
+            delta, finish = _delta(choice.get("delta") or {}), choice.get("finish_reason") or None
+            if index not in self._begun:
+                self._begun.add(index)
+                delta = {"role": "assistant", "content": "", **delta}
+            elif not delta.keys() - {"role"} and finish is None:
+                continue
+            told = {"index": index, "delta": delta, "finish_reason": finish}
+            if choice.get("logprobs"):
+                told["logprobs"] = choice["logprobs"]
+            yield self._chunk([told])
+
+    def _end(self) -> Iterator[Event]:
+        """Tell the usage and that all is told, once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._usage is not None:
+            yield self._chunk([], usage=self._usage)
+        yield _DONE
 
     def _chunk(self, choices: list[dict[str, Any]], *, usage: dict[str, Any] | None = None) -> Event:
         return _event(
             {
-                "id": self._parser.response_id,
+                "id": self._reader.id,
                 "object": "chat.completion.chunk",
                 "created": self._created,
-                "model": self._parser.served_model or "",
+                "model": self._reader.model,
                 "choices": choices,
                 "usage": usage,
             }

@@ -1,0 +1,180 @@
+"""Chat in another protocol: which fields the target takes, the request that litellm makes of them, the answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from workbench.errors import InvalidInput
+from workbench.gateway.providers.litellm_library import PLACEHOLDER, Silent
+from workbench.gateway.providers.translation import (
+    ANY,
+    Asking,
+    EventReader,
+    Lane,
+    Request,
+    Translated,
+    is_harmless,
+    refuse_unknown,
+)
+
+HARMLESS: Mapping[str, object] = {
+    # with this value they say what holds anyway
+    "n": 1, "logprobs": False, "top_logprobs": 0, "store": False, "presence_penalty": 0, "frequency_penalty": 0,
+    "logit_bias": {}, "parallel_tool_calls": True, "response_format": {"type": "text"}, "modalities": ["text"],
+    "service_tier": "auto", "verbosity": "medium",
+    # names for the books and caches of the provider: the answer is the same without them
+    "user": ANY, "metadata": ANY, "safety_identifier": ANY, "prompt_cache_key": ANY, "prompt_cache_retention": ANY,
+}  # fmt: skip
+"""Fields that may be left out; with any other value they are refused by name."""
+_NOT_PARAMETERS = frozenset({"model", "messages", "stream", "stream_options"})
+_NEVER = frozenset({"extra_headers", "max_retries"})
+"""Fields that litellm takes from its own callers, and the gateway from nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One chat as litellm has understood it."""
+
+    asking: Asking
+    """What is asked, and of whom."""
+    config: Any
+    """litellm's translator."""
+    model: str
+    """The model as litellm is told it."""
+    messages: list[Any]
+    """The messages, in OpenAI's shape."""
+    optional: dict[str, Any]
+    """The parameters, in the target's shape."""
+    json_mode: bool
+    """Whether a tool was made of a JSON schema, to be undone in the answer."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that the translation asks for, without any credential."""
+    context: dict[str, Any] = field(default_factory=dict)
+    """What litellm keeps from the request for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One protocol, as far as it is not litellm's."""
+
+    family: Callable[[Asking], str]
+    """What litellm calls the provider."""
+    request: Callable[[Chat], Request]
+    """Where it goes, and with which body."""
+    events: Callable[[Chat], EventReader]
+    """What reads a stream."""
+    own: frozenset[str] = frozenset()
+    """Fields that are not OpenAI's and that the target knows."""
+    model: Callable[[Asking], str] = lambda asking: asking.model
+    """The model as litellm is to be told it."""
+    config: Callable[[Asking], Any] | None = None
+    """litellm's translator, where it would choose another."""
+    stream_type: str = "text/event-stream"
+    """Content type of a stream."""
+
+
+def chat_lane(target: Target) -> Lane:
+    """Return the translation of chat for a protocol."""
+
+    def translate(asking: Asking) -> Translated:
+        refuse_remote_media(asking.fields["messages"])
+        chat = _understood(asking, target)
+        request = target.request(chat)
+        return Translated(
+            [request],
+            whole=lambda bodies: _whole(chat, request.body, bodies[0]),
+            events=lambda: target.events(chat),
+            stream_type=target.stream_type,
+        )
+
+    return translate
+
+
+def transformed(chat: Chat) -> dict[str, Any]:
+    """Return the body that litellm's translator makes."""
+    body: dict[str, Any] = chat.config.transform_request(
+        model=chat.model,
+        messages=chat.messages,
+        optional_params=chat.optional,
+        litellm_params=chat.context,
+        headers=chat.headers,
+    )
+    return body
+
+
+def without_credentials(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return litellm's headers without the placeholder of a key; the sign-in adds the real one."""
+    return {
+        name: str(value)
+        for name, value in headers.items()
+        if PLACEHOLDER not in str(value) and name.lower() not in ("authorization", "x-api-key", "content-type")
+    }
+
+
+def _understood(asking: Asking, target: Target) -> Chat:
+    from litellm.litellm_core_utils.get_supported_openai_params import get_supported_openai_params  # noqa: PLC0415
+    from litellm.types.utils import LlmProviders  # noqa: PLC0415
+    from litellm.utils import ProviderConfigManager, get_optional_params  # noqa: PLC0415
+
+    family, model = target.family(asking), target.model(asking)
+    supported = set(get_supported_openai_params(model=model, custom_llm_provider=family) or ()) - _NEVER
+    refuse_unknown(asking, supported | target.own | _NOT_PARAMETERS, harmless=HARMLESS)
+    wished = {
+        name: value
+        for name, value in asking.fields.items()
+        if name not in _NOT_PARAMETERS and value is not None and not is_harmless(name, value, HARMLESS)
+    }
+    messages = asking.fields["messages"]
+    optional: dict[str, Any] = get_optional_params(
+        model=model, custom_llm_provider=family, messages=messages, drop_params=False, **wished
+    )
+    config = (
+        target.config(asking)
+        if target.config is not None
+        else ProviderConfigManager.get_provider_chat_config(model=model, provider=LlmProviders(family))
+    )
+    json_mode = bool(optional.pop("json_mode", False))
+    return Chat(asking, config, model, messages, optional, json_mode)
+
+
+def _whole(chat: Chat, body_sent: Any, body: bytes) -> bytes:
+    import httpx  # noqa: PLC0415 - litellm has loaded it
+    from litellm.types.utils import ModelResponse  # noqa: PLC0415
+
+    response = chat.config.transform_response(
+        model=chat.asking.model,
+        raw_response=httpx.Response(200, content=body),
+        model_response=ModelResponse(),
+        logging_obj=Silent(chat.optional),
+        request_data={},
+        messages=chat.messages,
+        optional_params=chat.optional,
+        litellm_params=chat.context,
+        encoding=None,
+        json_mode=chat.json_mode,
+    )
+    fields = response.model_dump(exclude_none=True)
+    for choice in fields.get("choices", ()):
+        choice["message"].setdefault("content", None)
+    return msgspec.json.encode(fields)
+
+
+def refuse_remote_media(messages: list[Any]) -> None:
+    """Refuse links in messages: translating them would make the gateway fetch what a caller names."""
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            for name in ("image_url", "file", "video_url"):
+                value = part.get(name) if isinstance(part, dict) else None
+                texts = value.values() if isinstance(value, dict) else [value]
+                if any(isinstance(text, str) and "://" in text[:20] for text in texts):
+                    raise InvalidInput(
+                        "The gateway fetches no links, and this model's protocol takes none as they are.",
+                        hint="Send the content itself, as a data: URL.",
+                        code="remote_media",
+                        param="messages",
+                    )

@@ -1,0 +1,142 @@
+"""Whatever else litellm knows: its translator tells where a provider answers, with which body, and how it streams.
+
+The destination is the configured `base_url`, else the one that litellm documents for the provider.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from yarl import URL
+
+from workbench.errors import InvalidInput
+from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, transformed, without_credentials
+from workbench.gateway.providers.litellm_library import PLACEHOLDER
+from workbench.gateway.providers.translation import Asking, Lanes, Request, Step
+from workbench.wire.sse import Event
+
+
+class ChunkReader:
+    """Reads server-sent events by the parser of litellm's translator; `[DONE]`, or every choice finished, ends them."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._parser: Any = chat.config.get_model_response_iterator(
+            streaming_response=iter(()), sync_stream=True, json_mode=chat.json_mode
+        )
+        if self._parser is None or not hasattr(self._parser, "chunk_parser"):
+            raise InvalidInput(
+                f"litellm can't translate streams of {chat.asking.provider!r}.",
+                hint="Ask without `stream`.", code="unsupported_parameter", param="stream",
+            )  # fmt: skip
+        self.id = ""
+        self.model = chat.asking.model
+        self._open: set[int] = set()
+        self._finished = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether every choice has finished."""
+        return self._finished and not self._open
+
+    def read(self, event: Event) -> Step | None:
+        """Read one event."""
+        if not event.data:
+            return None
+        if event.data == b"[DONE]":
+            self._finished, self._open = True, set()
+            return Step(last=True)
+        fields = msgspec.json.decode(event.data)
+        said = fields.get("error")
+        if said:
+            said = said if isinstance(said, dict) else {"message": said}
+            return Step(error={"message": str(said.get("message")), "type": said.get("type")})
+        chunk = self._parser.chunk_parser(fields)
+        told = chunk.model_dump(exclude_none=True) if hasattr(chunk, "model_dump") else _from_generic(chunk)
+        self.id, self.model = self.id or told.get("id") or "", told.get("model") or self.model
+        for choice in told.get("choices", ()):
+            if choice.get("finish_reason"):
+                self._finished = True
+                self._open.discard(choice.get("index", 0))
+            else:
+                self._open.add(choice.get("index", 0))
+        return Step(chunk=told)
+
+
+def _from_generic(chunk: dict[str, Any]) -> dict[str, Any]:
+    """Return a chunk of litellm's older shape, of one choice, in OpenAI's."""
+    delta = {"content": chunk.get("text"), "tool_calls": [tool] if (tool := chunk.get("tool_use")) else None}
+    finish = chunk.get("finish_reason") if chunk.get("is_finished") else None
+    usage = chunk.get("usage")
+    return {
+        "choices": [{"index": chunk.get("index", 0), "delta": delta, "finish_reason": finish}],
+        "usage": dict(usage) if usage else None,
+    }
+
+
+def family(asking: Asking) -> str:
+    """Return litellm's name of the provider; raises InvalidInput where it has none of that name."""
+    from litellm.types.utils import LlmProviders  # noqa: PLC0415
+
+    named = asking.settings.litellm_provider or asking.model.partition("/")[0]
+    if named not in {provider.value for provider in LlmProviders}:
+        raise InvalidInput(
+            f"litellm knows no provider {named!r}.",
+            hint=f"The admin must check [providers.{asking.provider}] litellm_provider, or the deployment's model.",
+        )
+    return named
+
+
+def model_of(asking: Asking) -> str:
+    """Return the model without the provider before it."""
+    return asking.model if asking.settings.litellm_provider else asking.model.partition("/")[2]
+
+
+def _config(asking: Asking) -> Any:
+    from litellm.types.utils import LlmProviders  # noqa: PLC0415
+    from litellm.utils import ProviderConfigManager  # noqa: PLC0415
+
+    config = ProviderConfigManager.get_provider_chat_config(
+        model=model_of(asking), provider=LlmProviders(family(asking))
+    )
+    if config is None:
+        raise InvalidInput(f"litellm has no translation of chat for {family(asking)!r}.", code="unsupported_operation")
+    return config
+
+
+def _base_url(asking: Asking) -> str | None:
+    from litellm import get_llm_provider  # noqa: PLC0415
+
+    if str(asking.root):
+        return str(asking.root)
+    *_, base = get_llm_provider(model=model_of(asking), custom_llm_provider=family(asking), api_key=PLACEHOLDER)
+    return str(base) if base else None
+
+
+def _request(chat: Chat) -> Request:
+    asking, base = chat.asking, _base_url(chat.asking)
+    chat.headers.update(
+        chat.config.validate_environment(
+            headers={}, model=chat.model, messages=chat.messages, optional_params=chat.optional,
+            litellm_params=chat.context, api_key=PLACEHOLDER, api_base=base,
+        )
+    )  # fmt: skip
+    url = chat.config.get_complete_url(
+        api_base=base, api_key=PLACEHOLDER, model=chat.model, optional_params=chat.optional,
+        litellm_params=chat.context, stream=asking.stream,
+    )  # fmt: skip
+    chat.optional.pop("stream", None)
+    chat.optional.pop("extra_body", None)
+    body = {name: value for name, value in transformed(chat).items() if name != "extra_body"}
+    if asking.stream:
+        body |= {"stream": True}
+        if "stream_options" in (chat.config.get_supported_openai_params(chat.model) or ()):
+            body |= {"stream_options": {"include_usage": True}}
+    return Request(URL(url), body, without_credentials(chat.headers))
+
+
+LANES: Lanes = {
+    "chat/completions": chat_lane(
+        Target(family=family, model=model_of, config=_config, request=_request, events=ChunkReader)
+    )
+}
