@@ -15,6 +15,7 @@ from workbench.errors import InvalidInput
 from workbench.local import shelf
 from workbench.local.catalogue import EmbeddedModel
 from workbench.local.door import MAX_BODY_BYTES, bearer, envelope, read_object
+from workbench.local.engine_routes import EngineRoutes
 from workbench.local.engines import Engines
 from workbench.local.relay import client, relay
 from workbench.local.turns import Turns
@@ -32,6 +33,9 @@ def create_app(*, home: Path, token: str) -> web.Application:
             web.post("/v1/embeddings", server.embeddings),
             web.get("/v1/models", server.models),
             web.get("/v1/models/{name}", server.model),
+            web.get("/v1/engines", server.engines.list),
+            web.post("/v1/engines/{name}", server.engines.start),
+            web.delete("/v1/engines/{name}", server.engines.stop),
             web.get("/healthz", server.health),
         ]
     )
@@ -46,6 +50,7 @@ class Server:
         self._home = home
         self._engines = Engines(home)
         self._turns = Turns()
+        self.engines = EngineRoutes(home, self._engines, lambda: self._session)
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Hold what is open while the application runs."""

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,8 @@ class Engine:
     """What it wants as bearer token."""
     process: asyncio.subprocess.Process = field(repr=False)
     """Its process."""
+    since: float
+    """When it was ready, in seconds of the epoch."""
 
     @property
     def alive(self) -> bool:
@@ -78,6 +81,10 @@ class Engines:
             return "loading"
         return "ready" if _is_alive(start) else "cold"
 
+    def running(self) -> list[Engine]:
+        """Return the engines that are ready."""
+        return [start.result() for start in self._starts.values() if start.done() and _is_alive(start)]
+
     async def stop(self, name: str) -> None:
         """End the engine of a model, if it runs; its memory is free again."""
         start = self._starts.pop(name, None)
@@ -113,7 +120,7 @@ class Engines:
             except BaseException:
                 await _end(process, patience=0)
                 raise
-            return Engine(here.model, url, token, process)
+            return Engine(here.model, url, token, process, time.time())
 
 
 def _is_alive(start: asyncio.Task[Engine]) -> bool:

@@ -31,6 +31,7 @@ def main() -> None:
         params.port = 0
         params.ui = False
         params.endpoint_slots = False
+        params.endpoint_metrics = True
         params.n_parallel = _SLOTS
         params.n_ctx = _SLOTS * SERVED_CONTEXT
         params.n_predict = SERVED_OUTPUT

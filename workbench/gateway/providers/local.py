@@ -11,12 +11,14 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from yarl import URL
 
 from workbench.errors import ProviderError, ProviderUnavailable, Unavailable, WorkbenchError
-from workbench.gateway.providers.http import HttpClient, HttpStream
+from workbench.gateway.providers.http import HttpClient, HttpStream, read_whole
 from workbench.gateway.providers.openai import OpenAIProvider
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Question, Whole
 from workbench.gateway.providers.refusal import refusal
@@ -98,6 +100,18 @@ class LocalProvider:
         except ProviderError as error:
             raise await self._explained(error) from error
 
+    async def engines(self) -> list[dict[str, Any]]:
+        """Return the models that are in memory; a child that does not run has none, and is not started for it."""
+        return list((await self._manage("GET", ""))["data"]) if self.ready else []
+
+    async def start_engine(self, model: str) -> dict[str, Any]:
+        """Load a model now, rather than with its first call."""
+        return dict(await self._manage("POST", f"/{quote(model, safe='')}"))
+
+    async def stop_engine(self, model: str) -> dict[str, Any]:
+        """Take a model out of memory; its next call loads it again."""
+        return dict(await self._manage("DELETE", f"/{quote(model, safe='')}"))
+
     async def close(self) -> None:
         """Close the child's standard input, and kill it if it does not leave."""
         self._closed = True
@@ -113,6 +127,15 @@ class LocalProvider:
             await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         except TimeoutError:
             await _kill(process)
+
+    async def _manage(self, method: str, path: str) -> Any:
+        server = await self._running()
+        url = URL(f"{server.base_url}/engines{path}", encoded=True)
+        headers = server.signin.headers(method, url, b"", {})
+        response = await self._client.send(self.name, method, url, b"", headers)
+        if response.status != 200:
+            raise await self._client.meant(self.name, response, refused=_meant)
+        return msgspec.json.decode(await read_whole(self.name, response))
 
     async def _running(self) -> OpenAIProvider:
         """Return the client of a living child; all who ask while one starts wait for the same start."""
