@@ -160,6 +160,7 @@ class Call:
             raise PermissionDenied(
                 f"Key {key.id} may not call {self._errand.path[:200]}.", hint="`/me` tells what it may use."
             )
+        self.upstream = self._gateway.upstream
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
 
     def admit(self) -> None:
@@ -208,7 +209,7 @@ class Call:
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
 
     async def _ask(self, attempt: Attempt) -> Whole | Stream:
-        provider = self._gateway.providers[attempt.deployment.provider]
+        provider = self.upstream.providers[attempt.deployment.provider]
         reader = self.reader = self.question.reader()
         began = perf_counter()
         try:
@@ -285,7 +286,7 @@ class Call:
         """Send all events but those of the last piece; return that piece. Raises StreamCut if there is none."""
         assert self.attempt is not None
         name = self.attempt.deployment.provider
-        provider = self._gateway.providers[name]
+        provider = self.upstream.providers[name]
         piece, end = self._sifted, self._end
         with self._deadline:
             while True:
@@ -363,7 +364,7 @@ class Call:
         row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
         row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
-        rate = self._gateway.prices.of(self.attempt.deployment).rate
+        rate = self.upstream.prices.of(self.attempt.deployment).rate
         if rate is None:
             row.cost_source = "unknown"
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.access.identity import Owner
@@ -15,22 +15,24 @@ from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.providers.http import HttpClient
-from workbench.gateway.providers.kinds import make_provider
 from workbench.gateway.providers.provider import Provider
 from workbench.gateway.published.feedback import Feedback
 from workbench.gateway.published.record import Published
+from workbench.gateway.reloading import Reloader
 from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Models
+from workbench.gateway.routing.registry import Registry
 from workbench.gateway.state import State
 from workbench.gateway.unified.catalogue import Catalogue
-from workbench.settings import Settings
+from workbench.gateway.upstream import Upstream
+from workbench.settings import Settings, load_settings
 
 
 class Parts:
     """The rooms of one gateway. `open` and `close` are its life; between them nothing here changes but contents."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, *, read: Callable[[], Settings] | None = None) -> None:
+        self.upstream = Upstream(settings)
         self.stage = settings.gateway.stage
         self.state = State(settings.database_url)
         self.keys = KeyTable()
@@ -42,16 +44,51 @@ class Parts:
         )
         self.spool = Spool(settings.home / "ledger", sync=settings.state.ledger_sync)
         self.reports = Reports(self.spool.path)
-        self.prices = PriceBook()
-        self.models = Models.from_settings(settings)
-        self.health = Health(settings.routing, self.models.deployments())
-        self.catalogue = Catalogue(self.models, self.prices, since=int(time.time()))
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
-        self.client = HttpClient(settings.gateway.timeouts)
-        self.providers: dict[str, Provider] = {}
+        self.registry = Registry(self.state)
+        self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.failure: WorkbenchError | None = None
         """Why `open` failed."""
+
+    # -- what a reload replaces; a call takes `upstream` once ---------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        return self.upstream.settings
+
+    @property
+    def models(self) -> Models:
+        """The models that callers may name."""
+        return self.upstream.models
+
+    @property
+    def providers(self) -> dict[str, Provider]:
+        """The providers by name."""
+        return self.upstream.providers
+
+    @property
+    def prices(self) -> PriceBook:
+        """What models cost."""
+        return self.upstream.prices
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models as callers see them."""
+        return self.upstream.catalogue
+
+    @property
+    def health(self) -> Health:
+        """How deployments are doing."""
+        return self.upstream.health
+
+    @property
+    def client(self) -> HttpClient:
+        """The HTTP client towards providers."""
+        return self.upstream.client
+
+    # -- the life of a gateway ----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open everything; raises WorkbenchError for what can't be opened."""
@@ -68,21 +105,17 @@ class Parts:
         for key in await asyncio.to_thread(self._store.load):
             self.keys.put(key)
         self.spool.open()
-        await self.client.open()
-        self.providers = {
-            name: make_provider(name, provider, settings=self.settings, client=self.client)
-            for name, provider in self.settings.providers.items()
-        }
+        await self.upstream.open()
+        self.registry.enter(self.upstream)
 
     async def close(self) -> None:
         """Close everything, the ledger last but for the database: no row is lost."""
-        await asyncio.gather(*(provider.close() for provider in self.providers.values()))
-        await self.client.close()
+        await self.reloader.close()
+        await self.upstream.close()
         await asyncio.to_thread(self.spool.close)
         await asyncio.to_thread(self.state.close)
 
     def _open_databases(self) -> None:
         self.state.open()
         self.published.open()
-        others = any(provider.kind != "local" for provider in self.settings.providers.values())
-        self.prices.load(self.models.deployments(), more=others)
+        self.registry.open()

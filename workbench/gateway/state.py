@@ -42,6 +42,15 @@ keys_table = sa.Table(
     sa.Column("revoked_at", sa.Double),
 )
 
+models_table = sa.Table(
+    "registered_models",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("model", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("created_by", sa.String(200), nullable=False),
+)
+
 published_table = sa.Table(
     "published_prompts",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from workbench.errors import AuthenticationFailed, Unavailable, WorkbenchError
@@ -22,6 +23,9 @@ class InFlight:
 
     def __init__(self) -> None:
         self._calls: set[Interruptible] = set()
+
+    def __iter__(self) -> Iterator[Interruptible]:
+        return iter(tuple(self._calls))
 
     def __len__(self) -> int:
         return len(self._calls)

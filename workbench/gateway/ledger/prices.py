@@ -22,7 +22,7 @@ class PriceBook:
 
     def __init__(self) -> None:
         self._known: dict[Deployment, Entry] = {}
-        self._named: dict[tuple[str, str, str, str | None], Entry] = {}
+        self._named: dict[tuple[str, str, str, str | None, Price | None], Entry] = {}
         self._table = PriceTable({}, None)
 
     def load(self, deployments: Iterable[Deployment], *, more: bool = False) -> None:
@@ -40,7 +40,7 @@ class PriceBook:
         known = self._known.get(deployment)
         if known is not None:
             return known
-        place = (deployment.kind, deployment.provider, deployment.model, deployment.region)
+        place = (deployment.kind, deployment.provider, deployment.model, deployment.region, deployment.price)
         known = self._named.get(place)
         if known is None:
             known = self._look_up(deployment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from time import monotonic
 
 from workbench.gateway.routing.balance import Turns
@@ -26,6 +26,7 @@ class Health:
         deployments: Iterable[Deployment] = (),
         *,
         before: Health | None = None,
+        changed: Container[str] = (),
         clock: Callable[[], float] = monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -39,9 +40,9 @@ class Health:
         self._listed: dict[str, DeploymentHealth] = {}
         self._passing: OrderedDict[str, DeploymentHealth] = OrderedDict()
         if before is not None:
-            self._take_over(before)
+            self._take_over(before, changed)
         for deployment in deployments:
-            self._list(deployment, before)
+            self._list(deployment, None if deployment.provider in changed else before)
 
     def of(self, deployment: Deployment) -> DeploymentHealth:
         """Return the health of a deployment."""
@@ -76,22 +77,21 @@ class Health:
         if deployment.id in self._listed:
             return
         known = None if before is None else before._listed.get(deployment.id)  # noqa: SLF001 - another of its kind
-        if (
-            known is not None
-            and known.limit == deployment.tokens_per_minute
-            and before
-            and before.policy == self.policy
-        ):
+        unchanged = before is not None and before.policy == self.policy
+        if unchanged and known is not None and known.limit == deployment.tokens_per_minute:
             self._listed[deployment.id] = known
         else:
             self._listed[deployment.id] = self._new(deployment)
 
-    def _take_over(self, before: Health) -> None:
+    def _take_over(self, before: Health, changed: Container[str]) -> None:
+        """Go on with what was known, but for providers that are described anew."""
         self.clock, self.chance = before.clock, before.chance
         if before.policy == self.policy:
             self.budget = before.budget
-        self._providers = before._providers
-        self._passing = before._passing
+        for name, provider in before._providers.items():
+            if name not in changed:
+                provider.taken()  # its credential may have been mended, and that be why
+                self._providers[name] = provider
 
     def _new(self, deployment: Deployment) -> DeploymentHealth:
         provider = self._providers.setdefault(deployment.provider, ProviderHealth(deployment.provider))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Any, Protocol
 
 from workbench.errors import NotFound
 from workbench.gateway.routing.patterns import filled, is_pattern, matched
@@ -92,8 +92,8 @@ class Model:
     """Whether substitutes come before its own on-demand deployments."""
     audience: Audience | None = None
     """Who may see it; None: everybody."""
-    description: str = ""
-    """What the catalogue says of it beside its figures."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was found out about it when it was registered, for the catalogue."""
 
 
 class Models:
