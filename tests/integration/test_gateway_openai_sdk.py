@@ -219,7 +219,7 @@ class TestTranslated:
         assert answer.choices[0].message.content == ECHO
         assert answer.choices[0].finish_reason == "stop"
         assert answer.usage
-        assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (3, 4)
+        assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (5, 4)
         (seen,) = providers.requests
         assert seen.path == "/v1/messages"
         assert seen.headers["x-api-key"] == providers.credential

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from workbench.simulator.app import TRANSPORT, Simulator, create_app
+from workbench.simulator.app import create_app
+from workbench.simulator.simulator import TRANSPORT, Simulator
 
 
 class _Protocol(HttpToolsProtocol):
@@ -67,7 +68,7 @@ def _server(simulator: Simulator) -> uvicorn.Server:
             create_app(simulator),
             http=_Protocol,
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio",
             access_log=False,
             log_config=None,
             server_header=False,

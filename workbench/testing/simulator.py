@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.simulator.app import CREDENTIAL, Simulator
 from workbench.simulator.faults import Fault
+from workbench.simulator.quota import Quota
 from workbench.simulator.recording import Seen
 from workbench.simulator.serve import serving
+from workbench.simulator.simulator import Simulator
+from workbench.simulator.state import AWS_KEY_ID, AWS_SECRET, CREDENTIAL
 
 _PATIENCE = 10.0
 
@@ -26,6 +28,10 @@ class SimulatedProviders:
     """The key that it takes."""
     simulator: Simulator
     """The simulator itself."""
+    aws_key_id: str = AWS_KEY_ID
+    """The access key id that Bedrock takes."""
+    aws_secret: str = AWS_SECRET
+    """The secret that goes with it."""
 
     @property
     def requests(self) -> list[Seen]:
@@ -36,10 +42,21 @@ class SimulatedProviders:
         """Lay a fault in wait for the next request; see `Fault`."""
         self.simulator.faults.add(Fault(kind=kind, **how))
 
+    def limit(self, **how: Any) -> None:
+        """Put a quota in force, over which the providers answer 429; see `Quota`."""
+        self.simulator.quotas.add(Quota(**how))
+
     def clear(self) -> None:
-        """Forget faults and recording."""
-        self.simulator.faults.clear()
-        self.simulator.recording.clear()
+        """Forget faults, quotas and recording; files, jobs and tokens stay good."""
+        self.simulator.clear()
+
+    def google_token(self) -> str:
+        """Return an access token as Google's token server gives it out, good for Vertex and Gemini."""
+        return self.simulator.state.issued.issue("google", holder="test", prefix="ya29.").token
+
+    def entra_token(self) -> str:
+        """Return an access token as Entra gives it out, good for Azure."""
+        return self.simulator.state.issued.issue("entra", holder="test", prefix="eyJ").token
 
     def wait_until(self, condition: Callable[[list[Seen]], bool]) -> None:
         """Wait until the recording is as wanted; fails after some seconds."""

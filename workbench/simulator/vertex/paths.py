@@ -1,0 +1,26 @@
+"""Vertex's paths, as rows, for both of its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.simulator.gemini import embed, generate
+from workbench.simulator.protocol import Path
+from workbench.simulator.vertex.claude import raw_predict, stream_raw_predict
+from workbench.simulator.vertex.family import VERTEX
+from workbench.simulator.vertex.predict import predict
+
+
+def _rows(version: str) -> Iterator[Path]:
+    of = f"/{version}/projects/{{project}}/locations/{{location}}/publishers"
+    google, claude = f"{of}/google/models/{{model}}", f"{of}/anthropic/models/{{model}}"
+    yield Path("POST", f"{google}:generateContent", VERTEX, generate.generate, ("contents",))
+    yield Path("POST", f"{google}:streamGenerateContent", VERTEX, generate.stream, ("contents",))
+    yield Path("POST", f"{google}:countTokens", VERTEX, generate.count_tokens, ("contents",))
+    yield Path("POST", f"{google}:embedContent", VERTEX, embed.embed, ("content",))
+    yield Path("POST", f"{google}:predict", VERTEX, predict, ("instances",))
+    yield Path("POST", f"{claude}:rawPredict", VERTEX, raw_predict, ("messages",))
+    yield Path("POST", f"{claude}:streamRawPredict", VERTEX, stream_raw_predict, ("messages",))
+
+
+PATHS = (*_rows("v1"), *_rows("v1beta1"))
