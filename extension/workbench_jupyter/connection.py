@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from workbench.client.key_desk import KeyDesk, is_loopback
+from workbench.client.desk import is_loopback
+from workbench.client.key_desk import KeyDesk
 from workbench.errors import AuthenticationFailed, InvalidInput
 from workbench.services.embedded import EmbeddedGateway, running_gateway
 from workbench.settings import Settings, identity_token, mounted_environment

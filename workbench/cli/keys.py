@@ -85,8 +85,9 @@ def revoke(*, key_id: str, url: str | None) -> None:
 
 def _desk(url: str | None) -> KeyDesk:
     """Return the key desk of the gateway that is meant."""
+    from workbench.client.desk import is_loopback
     from workbench.client.find import same_origin
-    from workbench.client.key_desk import KeyDesk, is_loopback
+    from workbench.client.key_desk import KeyDesk
     from workbench.errors import AuthenticationFailed
     from workbench.settings import identity_token, load_settings, mounted_environment
     from workbench.wire.embedded import read_owner_token, read_record

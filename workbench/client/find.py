@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from workbench.client.key_desk import is_loopback
+from workbench.client.desk import is_loopback
 from workbench.client.keys import DeskKey, FileKey, FixedKey, KeySource
 from workbench.errors import AuthenticationFailed, GatewayUnreachable, InvalidInput
 from workbench.settings import MountedEnvironment, identity_token, mounted_environment

@@ -15,7 +15,7 @@ import openai
 from anyio import to_thread
 from openai.resources.chat import Completions
 
-from workbench.client.key_desk import is_loopback
+from workbench.client.desk import is_loopback
 from workbench.client.keys import Access, KeySource
 from workbench.errors import GatewayUnreachable, LimitExceeded, StreamCut, WorkbenchError
 from workbench.wire import headers

@@ -1,0 +1,89 @@
+"""Ask a gateway's own paths as an identity: for keys, and for what an admin may do.
+
+With the standard library only: the Jupyter server's process is not to load an SDK for two small requests.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from workbench.errors import GatewayUnreachable, WorkbenchError
+from workbench.wire.envelope import error_from_body
+
+_LARGEST_ANSWER = 32 << 20  # bytes; a list of many thousand keys
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One gateway, for one identity."""
+
+    url: str
+    """Root URL of the gateway, without `/v1`."""
+    token: str = field(repr=False)
+    """Bearer token of the identity."""
+
+    def no_gateway(self) -> GatewayUnreachable:
+        """Return the error for an answer that no gateway gives."""
+        return GatewayUnreachable(
+            f"What answers at {self.url} is not a workbench gateway.", hint="Check WORKBENCH_GATEWAY_URL."
+        )
+
+    def ask(self, method: str, path: str, body: object, *, timeout: float) -> Any:
+        """Return the JSON of an answer; raises GatewayUnreachable, or the error that the gateway tells."""
+        request = Request(  # noqa: S310 - the scheme is checked where the URL comes from
+            self.url.rstrip("/") + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with _opener(self.url).open(request, timeout=timeout) as response:
+                raw = response.read(_LARGEST_ANSWER + 1)
+        except HTTPError as error:
+            with error:
+                raise _told(error.code, error.read(_LARGEST_ANSWER)) from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
+        if len(raw) > _LARGEST_ANSWER:
+            raise GatewayUnreachable(
+                f"The gateway at {self.url} answered more than {_LARGEST_ANSWER >> 20} MiB to {method} {path}."
+            )
+        return _json(raw)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """An identity token goes where it was meant to go, and nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _opener(url: str) -> OpenerDirector:
+    handlers: list[Any] = [_NoRedirect()]
+    if is_loopback(url):
+        handlers.append(ProxyHandler({}))
+    return build_opener(*handlers)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine, over http."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _told(status: int, raw: bytes) -> WorkbenchError:
+    body = _json(raw)
+    return error_from_body(status, body if isinstance(body, dict) else f"The gateway answered {status}.")
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
