@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from typing import Any
 
 PLACEHOLDER = "key-of-the-gateway"
@@ -15,6 +16,7 @@ def load() -> None:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_BLOG_POSTS"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\.")  # of the types that litellm draws
     import litellm  # noqa: PLC0415 - the first call pays and not the start
 
     litellm.suppress_debug_info = True

@@ -22,8 +22,8 @@ from workbench.wire.sse import Event
 
 _OVERLOADED = (503, 529)
 _LONGEST_WAIT = 86400.0
-
-
+_BAD_KEY = ("API_KEY_INVALID", "API_KEY_EXPIRED")
+"""Google's reasons for refusing a key, which it does with status 400."""
 _STALE_KEYS = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature")
 """What AWS calls keys that are no longer good; it says so with status 403."""
 
@@ -39,7 +39,7 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
     """Return the error for an answer that is not a success; the body is never shown raw."""
     fields = _error_fields(body)
     said = f" It said: {str(fields['message'])[:500]!r}." if fields.get("message") else ""
-    if status in (401, 402, 403):
+    if status in (401, 402, 403) or fields.get("reason") in _BAD_KEY:
         return ProviderCredential(
             f"Provider {provider!r} refused the gateway's own credential (it answered {status}).",
             hint=f"Not your key: the admin must mend [providers.{provider}] credential.",
@@ -48,6 +48,8 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
         return ProviderTimeout(f"Provider {provider!r} gave up waiting (it answered 408).{said}", hint="Try again.")
     if status == 429:
         wait = retry_after(headers)
+        if wait is None and (delay := str(fields.get("retryDelay", ""))).endswith("s"):
+            wait = retry_after({"retry-after": delay[:-1]})
         return ProviderLimit(
             f"Provider {provider!r} limits the gateway (it answered 429); no limit of this gateway was reached.{said}",
             hint="Try again later." if wait is None else f"Try again in {wait:g} s.",
@@ -101,9 +103,26 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _error_fields(body: bytes) -> dict[str, Any]:
+    """Return what an error says, in OpenAI's fields, from the shape of any provider; empty where it can't be read."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, dict) else {}
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Gemini's, asked for a stream
+    if not isinstance(value, dict):
+        return {}
+    error = value.get("error")
+    if isinstance(error, dict):
+        return _of_google(error) if isinstance(error.get("code"), int) and "status" in error else error
+    said = value.get("message") or value.get("Message")  # AWS's, and others' without an envelope
+    return {"message": said, "type": value.get("__type") or value.get("type")} if isinstance(said, str) else {}
+
+
+def _of_google(error: dict[str, Any]) -> dict[str, Any]:
+    details = error.get("details")
+    fields = {"message": error.get("message"), "type": error["status"], "code": error["status"]}
+    for one in details if isinstance(details, list) else ():
+        if isinstance(one, dict):
+            fields |= {name: one[name] for name in ("reason", "retryDelay") if isinstance(one.get(name), str)}
+    return fields

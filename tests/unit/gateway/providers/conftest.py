@@ -32,6 +32,16 @@ class TokenServer:
     asked: list[Asked] = field(default_factory=list)
 
 
+def _content_type(text: bytes) -> str:
+    kinds = {
+        b"\0": "application/vnd.amazon.eventstream",
+        b"<": "text/xml",
+        b"d": "text/event-stream",
+        b"e": "text/event-stream",
+    }
+    return kinds.get(text[:1], "application/json")
+
+
 @contextmanager
 def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer]:
     class Handler(BaseHTTPRequestHandler):
@@ -45,7 +55,7 @@ def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer
             status, value = told.answer(asked)
             text = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
-            self.send_header("content-type", "text/xml" if text.startswith(b"<") else "application/json")
+            self.send_header("content-type", _content_type(text))
             self.send_header("content-length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
@@ -74,6 +84,26 @@ def serve() -> Iterator[Callable[[Callable[[Asked], tuple[int, Any]]], TokenServ
 
     with ExitStack() as stack:
         yield lambda answer: stack.enter_context(_serving(answer))
+
+
+@pytest.fixture(scope="session")
+def private_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+@pytest.fixture
+def service_account(private_key: str) -> Callable[[str], str]:
+    """Write a service account's JSON for a token server."""
+    return lambda token_uri: json.dumps(
+        {"type": "service_account", "client_email": "a@p.iam.gserviceaccount.com", "project_id": "p",
+         "private_key_id": "1", "private_key": private_key, "token_uri": token_uri}
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ import pytest
 from yarl import URL
 
 from workbench.errors import ProviderCredential
-from workbench.gateway.providers.http import HttpClient
+from workbench.gateway.providers.http import HttpClient, read_whole
 from workbench.gateway.providers.signin.aws import SigV4SignIn, configured_keys, keys_of_the_chain
 from workbench.gateway.providers.signin.entra import entra_token
 from workbench.gateway.providers.signin.google import google_token
@@ -51,29 +50,13 @@ async def test_a_key_stands_in_the_header_of_its_provider():
 # -- Google ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def private_key() -> str:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-def account(token_uri: str, private_key: str) -> str:
-    return json.dumps({"type": "service_account", "client_email": "a@p.iam.gserviceaccount.com", "project_id": "p",
-                       "private_key_id": "1", "private_key": private_key, "token_uri": token_uri})  # fmt: skip
-
-
-def google(serve, private_key, *, expires_in=3600):
+def google(serve, service_account, *, expires_in=3600):
     server = serve(lambda _: (200, {"access_token": f"ya29.{len(server.asked)}", "expires_in": expires_in}))
-    return server, TokenSignIn("vertex", google_token("vertex", account(server.url + "/token", private_key)))
+    return server, TokenSignIn("vertex", google_token("vertex", service_account(server.url + "/token")))
 
 
-async def test_a_service_account_is_changed_for_a_token_once_for_all_who_wait(serve, private_key):
-    server, signin = google(serve, private_key)
+async def test_a_service_account_is_changed_for_a_token_once_for_all_who_wait(serve, service_account):
+    server, signin = google(serve, service_account)
     assert not signin.ready
     await asyncio.gather(*(signin.prepare() for _ in range(50)))
     assert signin.ready
@@ -83,8 +66,8 @@ async def test_a_service_account_is_changed_for_a_token_once_for_all_who_wait(se
     assert b"jwt-bearer" in asked.body
 
 
-async def test_a_token_that_was_refused_is_forgotten_and_a_newer_one_is_not(serve, private_key):
-    _, signin = google(serve, private_key)
+async def test_a_token_that_was_refused_is_forgotten_and_a_newer_one_is_not(serve, service_account):
+    _, signin = google(serve, service_account)
     await signin.prepare()
     first = signin.headers("POST", URL_, None, {})
     assert await signin.refused(first)
@@ -96,9 +79,9 @@ async def test_a_token_that_was_refused_is_forgotten_and_a_newer_one_is_not(serv
     assert sent(signin) == "Bearer ya29.2"
 
 
-async def test_a_token_near_its_end_is_renewed_while_calls_go_on_with_it(serve, private_key, monkeypatch):
+async def test_a_token_near_its_end_is_renewed_while_calls_go_on_with_it(serve, service_account, monkeypatch):
     monkeypatch.setattr("workbench.gateway.providers.signin.renewed._EARLY_SHARE", 1.0)
-    server, signin = google(serve, private_key, expires_in=200)
+    server, signin = google(serve, service_account, expires_in=200)
     await signin.prepare()
     assert sent(signin) == "Bearer ya29.1"
     async with asyncio.timeout(10):
@@ -108,35 +91,34 @@ async def test_a_token_near_its_end_is_renewed_while_calls_go_on_with_it(serve, 
     assert len(server.asked) == 2
 
 
-async def test_a_token_that_has_ended_is_not_sent(serve, private_key):
-    server, signin = google(serve, private_key, expires_in=0)
+async def test_a_token_that_has_ended_is_not_sent(serve, service_account):
+    server, signin = google(serve, service_account, expires_in=0)
     await signin.prepare()
     assert not signin.ready
     await signin.prepare()
     assert len(server.asked) == 2
 
 
-async def test_an_account_that_google_refuses_is_the_admins_to_mend(serve, private_key):
+async def test_an_account_that_google_refuses_is_the_admins_to_mend(serve, service_account):
     server = serve(lambda _: (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}))
-    signin = TokenSignIn("vertex", google_token("vertex", account(server.url, private_key)))
+    signin = TokenSignIn("vertex", google_token("vertex", service_account(server.url)))
     with pytest.raises(ProviderCredential, match=r"vertex.*Invalid JWT Signature.*\[providers.vertex\]") as told:
         await signin.prepare()
     assert told.value.actor == "admin"
-    assert private_key[40:80] not in str(told.value)
 
 
-async def test_a_token_server_that_fails_is_told_apart_from_a_bad_account(serve, private_key):
-    signin = TokenSignIn("vertex", google_token("vertex", account("http://127.0.0.1:9/token", private_key)))
+async def test_a_token_server_that_fails_is_told_apart_from_a_bad_account(serve, service_account):
+    signin = TokenSignIn("vertex", google_token("vertex", service_account("http://127.0.0.1:9/token")))
     with pytest.raises(SignInUnavailable, match="vertex") as told:
         await signin.prepare()
     assert (told.value.actor, told.value.status, told.value.retryable) == ("admin", 503, True)
     with pytest.raises(ProviderCredential):
-        await TokenSignIn("vertex", google_token("vertex", account("http://x", "no key"))).prepare()
+        await TokenSignIn("vertex", google_token("vertex", '{"token_uri": "http://x"}')).prepare()
 
 
-async def test_the_default_credentials_of_google_are_found(serve, private_key, monkeypatch, tmp_path):
+async def test_the_default_credentials_of_google_are_found(serve, service_account, monkeypatch, tmp_path):
     server = serve(lambda _: (200, {"access_token": "adc", "expires_in": 3600}))
-    (tmp_path / "adc.json").write_text(account(server.url, private_key))
+    (tmp_path / "adc.json").write_text(service_account(server.url))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
     signin = TokenSignIn("vertex", google_token("vertex", None))
     await signin.prepare()
@@ -226,7 +208,7 @@ async def test_what_is_signed_is_what_arrives(serve, path):
     client = HttpClient(Timeouts())
     await client.open()
     response = await client.post("b", url, body, {**headers, **signin.headers("POST", url, body, headers)})
-    await response.read()
+    assert await read_whole("b", response) == b"{}"
     await client.close()
     (asked,) = server.asked
     assert asked.path == path
@@ -331,8 +313,8 @@ async def test_a_container_that_gives_no_keys_is_unavailable(serve, monkeypatch)
         await chain().prepare()
 
 
-async def test_no_secret_is_shown(serve, private_key):
-    _, signin = google(serve, private_key)
+async def test_no_secret_is_shown(serve, service_account):
+    _, signin = google(serve, service_account)
     await signin.prepare()
     keys = SigV4SignIn("b", configured_keys(f"AKID:{SECRET}"), region="eu-west-1", renewable=False)
     await keys.prepare()
