@@ -127,6 +127,12 @@ class Conflict(WorkbenchError):
     code, status, actor = "conflict", 409, "caller"
 
 
+class PriceUnknown(WorkbenchError):
+    """A key with a budget asked for what nobody knows the price of."""
+
+    code, status, actor = "price_unknown", 403, "admin"
+
+
 class LimitExceeded(WorkbenchError):
     """A limit or a budget is used up; `retry_after` tells the seconds to wait, if waiting helps."""
 
@@ -138,6 +144,13 @@ class LimitExceeded(WorkbenchError):
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.retry_after = retry_after
+
+
+class BudgetExhausted(LimitExceeded):
+    """A key's money does not reach for the call: code `budget_exhausted`, or `budget_overrun` where it was stopped."""
+
+    code = "budget_exhausted"
+    actor: ClassVar[Actor] = "admin"
 
 
 # -- the gateway and what stands behind it ---------------------------------------------------------------------------

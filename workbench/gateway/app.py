@@ -12,8 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from workbench.errors import Unavailable, WorkbenchError
+from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
+from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.parts import Parts
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
@@ -28,6 +30,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     gateway = parts or Parts(settings)
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
+    admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -63,6 +66,13 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/keys", keys.list),
         Route("/keys/exploration", keys.issue, methods=["POST"]),
         Route("/keys/{id}", keys.revoke, methods=["DELETE"]),
+        Route("/admin/v1/keys", admin_keys.list),
+        Route("/admin/v1/keys", admin_keys.issue, methods=["POST"]),
+        Route("/admin/v1/keys/{id}", admin_keys.show),
+        Route("/admin/v1/keys/{id}", admin_keys.change, methods=["PATCH"]),
+        Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
+        Route("/admin/v1/calls", admin_ledger.calls),
+        Route("/admin/v1/usage", admin_ledger.usage),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

@@ -16,7 +16,9 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from workbench.errors import (
+    BudgetExhausted,
     PermissionDenied,
+    PriceUnknown,
     ProviderError,
     ProviderLimit,
     StreamCut,
@@ -25,6 +27,8 @@ from workbench.errors import (
 )
 from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.keys import Key
+from workbench.gateway.admission.gauge import OVERRUN
+from workbench.gateway.admission.ticket import FREE, Ticket
 from workbench.gateway.deadline import Deadline
 from workbench.gateway.dialects.dialect import Headers
 from workbench.gateway.dialects.reader import Reader, Sign
@@ -57,6 +61,8 @@ class Call:
     """The key that makes the call, once it is known to be good."""
     question: Question
     """What is asked."""
+    ticket: Ticket = FREE
+    """What the call holds of its key's limits and money."""
     attempts: Attempts
     """Who may answer."""
     attempt: Attempt | None = None
@@ -97,6 +103,7 @@ class Call:
             _log.exception("call %s failed in the gateway", self._row.request_id)
             await self._end_with(WorkbenchError("The gateway failed on this call.", hint="See the gateway's log."))
         finally:
+            self.ticket.release()
             self._gateway.in_flight.leave(self)
 
     async def _go(self) -> None:
@@ -164,8 +171,10 @@ class Call:
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
 
     def admit(self) -> None:
-        """Refuse what can't be written down; limits and reservations will be held here."""
+        """Refuse what can't be written down, or is more than the key may make; money is held before each attempt."""
+        assert self.key is not None
         self._gateway.spool.check()
+        self.ticket = self._gateway.admission.admit(self.key, self.question)
 
     def guard_input(self) -> None:
         """Place of the input guards: none yet."""
@@ -185,9 +194,15 @@ class Call:
             if attempt.wait:
                 self.attempt = attempt  # what is held for it is let go even if the client leaves meanwhile
                 await asyncio.sleep(min(attempt.wait, max(0.0, self._deadline.left)))
+            try:
+                question = self.hold(attempt)
+            except (BudgetExhausted, PriceUnknown):
+                if not self._row.attempts:
+                    raise
+                break  # a fallback that the key can't pay: the failure before it is what is told
             self._note(attempt)
             try:
-                answer = await self._ask(attempt)
+                answer = await self._ask(attempt, question)
             except (ProviderError, ProviderLimit, Unavailable) as error:
                 self.attempts.failed(attempt, error)
             except CallerRefused:
@@ -202,13 +217,21 @@ class Call:
                 break
         raise self.attempts.failure()
 
+    def hold(self, attempt: Attempt) -> Question:
+        """Hold what the question may cost there; return it, with an output limit where the budget demands one."""
+        self.attempt = attempt
+        if self.ticket is FREE:
+            return self.question
+        known = self.upstream.prices.of(attempt.deployment)
+        return self.ticket.cover(self.question, attempt.deployment, known)
+
     def _note(self, attempt: Attempt) -> None:
         self.attempt = attempt
         row, deployment = self._row, attempt.deployment
         row.attempts += 1
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
 
-    async def _ask(self, attempt: Attempt) -> Whole | Stream:
+    async def _ask(self, attempt: Attempt, question: Question) -> Whole | Stream:
         provider = self.upstream.providers[attempt.deployment.provider]
         reader = self.reader = self.question.reader()
         began = perf_counter()
@@ -222,7 +245,7 @@ class Call:
             else:
                 self._deadline.expect(provider.timeouts.plain_answer, "did not answer", provider.name)
             with self._deadline:
-                answer = await self._errand.ask(provider, self.question, attempt)
+                answer = await self._errand.ask(provider, question, attempt)
                 if not isinstance(answer, Whole):
                     if self.question.stream:
                         await self._await_first_token(answer, provider.name)
@@ -346,7 +369,13 @@ class Call:
 
     def _answer_headers(self, answer: Whole | Stream) -> Headers:
         assert self.attempt is not None
-        return self._errand.headers(answer, self.attempt)
+        return self._with_limits(self._errand.headers(answer, self.attempt))
+
+    def _with_limits(self, headers: Headers) -> Headers:
+        """Return the headers with what is left of the key's limits, in the place of what is left of the provider's."""
+        ours = self._gateway.admission.headers(self.key) if self.key is not None else []
+        names = {name for name, _ in ours}
+        return [*(header for header in headers if header[0] not in names), *ours] if ours else headers
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -355,8 +384,9 @@ class Call:
         self._open = False
         row = self._row
         row.outcome, row.status, row.error_code = outcome, status, error_code
-        if self.attempt is None or not self.reader.produced:
+        if self.attempt is None or not row.attempts or not self.reader.produced:
             row.cost_usd = 0.0
+            self.ticket.release()
             self._let_go(None if outcome == "client_left" else 0)
             return
         usage = self.reader.usage(question_bytes=self.question.size)
@@ -364,13 +394,16 @@ class Call:
         row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
         row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
+        row.images, row.audio_seconds = usage.images or None, usage.audio_seconds or None
         rate = self.upstream.prices.of(self.attempt.deployment).rate
         if rate is None:
             row.cost_source = "unknown"
-            return
-        row.cost_usd = rate.cost(usage)
-        row.cost_source = "estimated" if self.reader.estimated else rate.source
-        row.price_version = rate.version
+        else:
+            row.cost_usd = rate.cost(usage)
+            row.cost_source = "estimated" if self.reader.estimated else rate.source
+            row.price_version = rate.version
+        if self.ticket.settle(cost_usd=row.cost_usd or 0.0, tokens=usage.total_tokens):
+            self._gateway.issuer.stop(str(row.key_id), OVERRUN)
 
     def _let_go(self, tokens: int | None) -> None:
         """Tell the deployment's health what the call used; None where nobody can know."""
@@ -401,7 +434,7 @@ class Call:
         if self.attempt is not None and self.attempt.hold.answered and isinstance(error, ProviderError):
             self.attempts.failed(self.attempt, error)  # in the middle of its answer
         if self._row.latency_ms is None:  # else it was the ledger that failed, and the row is with it
-            outcome: Outcome = "refused" if self.attempt is None else "failed"
+            outcome: Outcome = "failed" if self._row.attempts else "refused"
             status = 200 if self._reply.begun else status_of(error)
             self.settle(outcome, status=status, error_code=error.error_code)
             if error.error_code == LEDGER_UNAVAILABLE:
@@ -418,7 +451,8 @@ class Call:
             told = error.event.raw if isinstance(error, StreamFailed) else dialect.error_event(body)
             await self._reply.last(told)
         else:
-            await self._reply.whole(status_of(error), body, dialect.error_headers(error), kind=dialect.error_type)
+            headers = self._with_limits(dialect.error_headers(error))
+            await self._reply.whole(status_of(error), body, headers, kind=dialect.error_type)
 
     async def _record_anyway(self) -> None:
         try:

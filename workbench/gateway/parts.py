@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.access.identity import Owner
 from workbench.gateway.access.issuing import Issuer
 from workbench.gateway.access.key_store import KeyStore
-from workbench.gateway.access.keys import KeyTable
+from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
+from workbench.gateway.access.limits import NO_BUDGET
+from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.in_flight import InFlight
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
@@ -38,9 +41,10 @@ class Parts:
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
         self.in_flight = InFlight()
-        self._store = KeyStore(self.state)
+        self.admission = Admission(self.keys)
+        self.key_store = KeyStore(self.state)
         self.issuer = Issuer(
-            keys=self.keys, store=self._store, policy=settings.policy.exploration, revoked=self.in_flight.end_key
+            keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key
         )
         self.spool = Spool(settings.home / "ledger", sync=settings.state.ledger_sync)
         self.reports = Reports(self.spool.path)
@@ -102,9 +106,12 @@ class Parts:
         self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.owner.open()
         await asyncio.to_thread(self._open_databases)
-        for key in await asyncio.to_thread(self._store.load):
+        keys = await asyncio.to_thread(self.key_store.load, dead_since=time.time() - REMEMBERED_SECONDS)
+        for key in keys:
             self.keys.put(key)
         self.spool.open()
+        bounded = [key.id for key in keys if key.budget != NO_BUDGET]
+        self.admission.load(keys, await asyncio.to_thread(self.reports.spent, bounded))
         await self.upstream.open()
         self.registry.enter(self.upstream)
 

@@ -19,10 +19,18 @@ def headers_of(request: Request) -> dict[bytes, bytes]:
     return dict(request.scope["headers"])
 
 
-async def read_json(request: Request, decoder: msgspec.json.Decoder[_T]) -> _T:
-    """Return a JSON body in the shape of `decoder`; an empty one counts as `{}`. Raises InvalidInput."""
+async def read_json(request: Request, decoder: msgspec.json.Decoder[_T], *, hint: str | None = None) -> _T:
+    """Return a JSON body in the shape of `decoder`; an empty one counts as `{}`.
+
+    Raises InvalidInput; `hint` tells what fields there are.
+    """
     body = await read_body(request.receive, headers_of(request), limit=_LIMIT)
-    return decode(body or b"{}", decoder)
+    try:
+        return decode(body or b"{}", decoder)
+    except InvalidInput as error:
+        if error.error_code == InvalidInput.code:
+            error.hint = hint
+        raise
 
 
 def whole_number(request: Request, name: str, *, default: int, least: int, most: int) -> int:

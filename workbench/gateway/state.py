@@ -18,7 +18,7 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
 
 metadata = sa.MetaData()
@@ -37,6 +37,8 @@ keys_table = sa.Table(
     sa.Column("lease", sa.String(64)),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
+    sa.Column("budget", sa.JSON),
+    sa.Column("stopped", sa.String(40)),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double),
     sa.Column("revoked_at", sa.Double),
@@ -85,7 +87,7 @@ class State:
         self._engine = _engine(self.url)
 
     def open(self) -> None:
-        """Create or check the schema.
+        """Create, check or upgrade the schema.
 
         Raises IntegrityError for a database that a newer program has written, Unavailable where it can't be opened.
         """
@@ -102,6 +104,9 @@ class State:
                     hint="A newer workbench has written it: upgrade this one, or use another WORKBENCH_HOME.",
                     code="newer_schema",
                 )
+            elif found < SCHEMA_VERSION:
+                _upgrade(connection)
+                connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -121,6 +126,21 @@ class State:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    """Bring an older schema up to this one: only tables and columns that may be empty were ever added.
+
+    What is there already is left, since a start that was killed half-way is ended by the next.
+    """
+    metadata.create_all(connection)
+    inspector = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        present = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present:
+                added = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
 
 
 def _engine(url: sa.URL) -> sa.Engine:

@@ -1,22 +1,34 @@
-"""Issue and revoke keys: in memory first, so that it takes effect at once, and on disk before it is told."""
+"""Issue, change and revoke keys: an end holds in memory at once, and everything is on disk before it is told."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import msgspec
 
-from workbench.errors import InvalidInput, NotFound
+from workbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from workbench.gateway.access.identity import Identity
-from workbench.gateway.access.key_format import PREFIXES, digest, new_secret
+from workbench.gateway.access.key_format import PREFIXES, KeyKind, digest, new_secret
 from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import Key, KeyTable
+from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS, Budget, Limits
+from workbench.gateway.access.scopes import Scopes
 from workbench.settings import ExplorationPolicy
 
+_log = logging.getLogger("workbench.gateway.access")
+
 _DAY = 86400
+_LONGEST_LIFE = 100 * 366 * _DAY
+_LONGEST_NOTE = 200
+
+_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Patterns = Annotated[list[_Line], msgspec.Meta(max_length=1000)]
+_Note = Annotated[str, msgspec.Meta(max_length=_LONGEST_NOTE, pattern=r"^[^\x00]*$")]
 
 
 class ExplorationWish(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,6 +37,59 @@ class ExplorationWish(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
     expires_in: int | None = None
     lease: str | None = None
+
+
+class ScopesWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Scopes as an admin writes them; what is left out is everything."""
+
+    models: _Patterns | None = None
+    providers: _Patterns | None = None
+    paths: _Patterns | None = None
+
+    def scopes(self) -> Scopes:
+        """Return the scopes."""
+        given = {
+            name: tuple(patterns) for name, patterns in msgspec.structs.asdict(self).items() if patterns is not None
+        }
+        return Scopes(**given)
+
+
+class KeyWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /admin/v1/keys`. What is left out is unset: no end, no limit, no budget, every scope."""
+
+    kind: KeyKind
+    owner: _Line | None = None
+    use_case: _Line | None = None
+    note: _Note = ""
+    expires_in: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST_LIFE)] | None = None
+    scopes: ScopesWish | None = None
+    limits: Limits | None = None
+    budget: Budget | None = None
+
+
+class KeyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `PATCH /admin/v1/keys/{id}`. What is given replaces what was there, whole; null unsets it.
+
+    A budget lets a key go on that was stopped.
+    """
+
+    note: _Note | msgspec.UnsetType = msgspec.UNSET
+    scopes: ScopesWish | msgspec.UnsetType | None = msgspec.UNSET
+    limits: Limits | msgspec.UnsetType | None = msgspec.UNSET
+    budget: Budget | msgspec.UnsetType | None = msgspec.UNSET
+
+    def apply(self, key: Key) -> Key:
+        """Return the key as it is to be."""
+        fields: dict[str, Any] = {}
+        if self.note is not msgspec.UNSET:
+            fields["note"] = self.note
+        if self.scopes is not msgspec.UNSET:
+            fields["scopes"] = (self.scopes or ScopesWish()).scopes()
+        if self.limits is not msgspec.UNSET:
+            fields["limits"] = self.limits or NO_LIMITS
+        if self.budget is not msgspec.UNSET:
+            fields |= {"budget": self.budget or NO_BUDGET, "stopped": None}
+        return replace(key, **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +112,7 @@ class Issuer:
         self._store = store
         self._policy = policy
         self._revoked = revoked
+        self._keeping: set[asyncio.Future[None]] = set()
 
     async def exploration(self, wish: ExplorationWish, owner: Identity) -> Issued:
         """Issue an exploration key; raises InvalidInput where the wish is over the policy."""
@@ -58,25 +124,79 @@ class Issuer:
                 hint="[policy.exploration] expires_in sets the longest life.",
                 param="expires_in",
             )
-        if len(wish.note) > 200:
-            raise InvalidInput("note is over 200 characters.", hint="Shorten it.", param="note")
+        if len(wish.note) > _LONGEST_NOTE:
+            raise InvalidInput(f"note is over {_LONGEST_NOTE} characters.", hint="Shorten it.", param="note")
         if wish.lease is not None and not (1 <= len(wish.lease) <= 64 and wish.lease.isalnum()):
             raise InvalidInput("lease is not a lease id.", hint="Send the random hex of the lease file.", param="lease")
-        secret = new_secret(PREFIXES["exploration"])
+        return await self._issue("exploration", life, owner=owner.name, note=wish.note, lease=wish.lease)
+
+    async def issue(self, wish: KeyWish, admin: Identity) -> Issued:
+        """Issue a key of any kind; without an owner it is the admin's own."""
+        return await self._issue(
+            wish.kind,
+            wish.expires_in,
+            owner=wish.owner or admin.name,
+            use_case=wish.use_case,
+            note=wish.note,
+            scopes=(wish.scopes or ScopesWish()).scopes(),
+            limits=wish.limits or NO_LIMITS,
+            budget=wish.budget or NO_BUDGET,
+        )
+
+    async def _issue(self, kind: KeyKind, life: int | None, **fields: Any) -> Issued:
+        secret = new_secret(PREFIXES[kind])
         now = self._keys.now()
         key = Key(
             id=f"key_{secrets.token_hex(8)}",
             hash=digest(secret),
-            kind="exploration",
-            owner=owner.name,
-            note=wish.note,
+            kind=kind,
             created_at=now,
-            expires_at=now + life,
-            lease=wish.lease,
+            expires_at=None if life is None else now + life,
+            **fields,
         )
         await asyncio.to_thread(self._store.add, key)
         self._keys.put(key)
         return Issued(key, secret)
+
+    async def change(self, key_id: str, change: KeyChange) -> Key:
+        """Change what a live key may do; raises NotFound, or Conflict for one that is dead."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise _unknown(key_id)
+        if key.dead_since(self._keys.now()) is not None:
+            raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
+        await asyncio.to_thread(self._store.change, change.apply(key))
+        changed = change.apply(self._keys.get(key_id) or key)  # it may have been revoked meanwhile, and stays so
+        self._keys.put(changed)
+        return changed
+
+    def stop(self, key_id: str, reason: str) -> None:
+        """Note that a key is stopped until the admin lets it go on; it is on disk soon."""
+        key = self._keys.get(key_id)
+        if key is not None:
+            stopped = replace(key, stopped=reason)
+            self._keys.put(stopped)
+            keeping = asyncio.ensure_future(self._keep(stopped))
+            self._keeping.add(keeping)
+            keeping.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, key: Key) -> None:
+        try:
+            await asyncio.to_thread(self._store.change, key)
+        except Unavailable as error:
+            _log.error("that key %s is stopped is not kept over a restart: %s", key.id, error)
+
+    async def find(self, key_id: str) -> Key:
+        """Return a key, however long it is dead; raises NotFound."""
+        key = self._keys.get(key_id) or await asyncio.to_thread(self._store.get, key_id)
+        if key is None:
+            raise _unknown(key_id)
+        return key
+
+    async def end(self, key_id: str) -> Key:
+        """End a key now, whoever owns it, its calls in flight too; raises NotFound."""
+        key = await self.find(key_id)
+        return key if self._keys.get(key_id) is None else (await self.revoke_all([key]))[0]
 
     async def revoke(self, key_id: str, owner: Identity) -> Key:
         """End a key of `owner` now, its calls in flight too; raises NotFound for any other key."""
@@ -93,3 +213,7 @@ class Issuer:
         if ended:
             await asyncio.to_thread(self._store.revoke, ended)
         return ended
+
+
+def _unknown(key_id: str) -> NotFound:
+    return NotFound(f"No key {key_id[:80]!r}.", hint="`GET /admin/v1/keys` lists them.")

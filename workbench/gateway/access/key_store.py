@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 
 from workbench.gateway.access.keys import Key
+from workbench.gateway.access.limits import Budget, Limits
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.state import State, keys_table
 
@@ -20,10 +22,35 @@ class KeyStore:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def load(self) -> list[Key]:
-        """Return every key."""
+    def load(self, *, dead_since: float = 0.0) -> list[Key]:
+        """Return every key but those that were revoked or expired before `dead_since`."""
+        ends = (keys_table.c.revoked_at, keys_table.c.expires_at)
+        query = sa.select(keys_table).where(*(sa.or_(end.is_(None), end >= dead_since) for end in ends))
         with self._state.transaction() as connection:
-            return [_key(row) for row in connection.execute(sa.select(keys_table)).mappings()]
+            return [_key(row) for row in connection.execute(query).mappings()]
+
+    def get(self, key_id: str) -> Key | None:
+        """Return the key of that id, however long it is dead."""
+        with self._state.transaction() as connection:
+            row = connection.execute(sa.select(keys_table).where(keys_table.c.id == key_id)).mappings().first()
+        return None if row is None else _key(row)
+
+    def page(
+        self, *, limit: int, after: tuple[float, str] | None, owner: str | None, use_case: str | None
+    ) -> list[Key]:
+        """Return keys, newest first, from behind the one with that time and id."""
+        table = keys_table.c
+        query = sa.select(keys_table).order_by(table.created_at.desc(), table.id.desc()).limit(limit)
+        if after is not None:
+            time, key_id = after
+            behind = sa.and_(table.created_at == time, table.id < key_id)
+            query = query.where(sa.or_(table.created_at < time, behind))
+        if owner is not None:
+            query = query.where(table.owner == owner)
+        if use_case is not None:
+            query = query.where(table.use_case == use_case)
+        with self._state.transaction() as connection:
+            return [_key(row) for row in connection.execute(query).mappings()]
 
     def add(self, key: Key) -> None:
         """Keep a new key."""
@@ -35,15 +62,18 @@ class KeyStore:
                     kind=key.kind,
                     owner=key.owner,
                     use_case=key.use_case,
-                    note=key.note,
                     lease=key.lease,
-                    scopes=key.scopes.as_dict(),
-                    limits=key.limits,
+                    **_changeable(key),
                     created_at=key.created_at,
                     expires_at=key.expires_at,
                     revoked_at=key.revoked_at,
                 )
             )
+
+    def change(self, key: Key) -> None:
+        """Keep what may change of a key."""
+        with self._state.transaction() as connection:
+            connection.execute(keys_table.update().where(keys_table.c.id == key.id).values(**_changeable(key)))
 
     def revoke(self, keys: Iterable[Key]) -> None:
         """Keep that keys were revoked, and when; an earlier time stays."""
@@ -56,6 +86,18 @@ class KeyStore:
                 )
 
 
+def _changeable(key: Key) -> dict[str, Any]:
+    return {
+        "note": key.note,
+        "scopes": key.scopes.as_dict(),
+        "limits": msgspec.to_builtins(key.limits),
+        "budget": msgspec.to_builtins(key.budget),
+        "stopped": key.stopped,
+    }
+
+
 def _key(row: Any) -> Key:
     scopes = Scopes(**{name: tuple(patterns) for name, patterns in row["scopes"].items()})
-    return Key(**{**row, "scopes": scopes, "limits": dict(row["limits"])})
+    limits = msgspec.convert(row["limits"], Limits)
+    budget = msgspec.convert(row["budget"] or {}, Budget)
+    return Key(**{**row, "scopes": scopes, "limits": limits, "budget": budget})

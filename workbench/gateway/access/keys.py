@@ -6,11 +6,18 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from workbench.errors import AuthenticationFailed
 from workbench.gateway.access.key_format import KeyKind, digest
+from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS, Budget, Limits
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.times import utc_text
 
+REMEMBERED_SECONDS = 30 * 86400.0
+"""How long a dead key is remembered; from then on it is like one that never was."""
+_FEW = 1000
+_MOST_DEAD = 10_000
 _WAY_OUT = "Restart the kernel to have a new key mounted, or issue one with `workbench keys issue`."
 
 
@@ -38,8 +45,12 @@ class Key:
     """The user lease that it ends with."""
     scopes: Scopes = field(default_factory=Scopes)
     """What it may use."""
-    limits: dict[str, Any] = field(default_factory=dict)
-    """Limits by name; none yet."""
+    limits: Limits = NO_LIMITS
+    """How often and how much at once."""
+    budget: Budget = NO_BUDGET
+    """For how much money."""
+    stopped: str | None = None
+    """Code of what it was stopped for, until the admin lets it go on: `budget_overrun`."""
     revoked_at: float | None = None
     """Seconds since the epoch; None: it was not revoked."""
 
@@ -55,22 +66,41 @@ class Key:
             "expires_at": None if self.expires_at is None else utc_text(self.expires_at),
             "revoked_at": None if self.revoked_at is None else utc_text(self.revoked_at),
             "scopes": self.scopes.as_dict(),
-            "limits": self.limits,
+            "limits": msgspec.to_builtins(self.limits),
+            "budget": msgspec.to_builtins(self.budget) or None,
+            "stopped": self.stopped,
         }
+
+    def dead_since(self, now: float) -> float | None:
+        """Return since when the key makes no calls, None if it does."""
+        ends = [end for end in (self.revoked_at, self.expires_at) if end is not None and end <= now]
+        return min(ends, default=None)
 
 
 class KeyTable:
-    """All keys that the gateway knows, revoked and expired ones too, so that each can be told why it is refused."""
+    """The keys that the gateway knows: the live ones, and those that died lately, to be told why they are refused."""
 
     def __init__(self) -> None:
         self._by_hash: dict[bytes, Key] = {}
         self._by_id: dict[str, Key] = {}
         self._latest = 0.0
+        self._prune_at = _FEW
 
     def put(self, key: Key) -> None:
-        """Add or replace a key."""
+        """Add or replace a key; where there are many, those that are long dead are forgotten."""
         self._by_hash[key.hash] = key
         self._by_id[key.id] = key
+        if len(self._by_id) >= self._prune_at:
+            self._prune()
+            self._prune_at = max(_FEW, 2 * len(self._by_id))
+
+    def _prune(self) -> None:
+        now = self.now()
+        dead = [(since, key) for key in self._by_id.values() if (since := key.dead_since(now)) is not None]
+        dead.sort(key=lambda one: one[0], reverse=True)
+        for rank, (since, key) in enumerate(dead):
+            if rank >= _MOST_DEAD or since < now - REMEMBERED_SECONDS:
+                del self._by_id[key.id], self._by_hash[key.hash]
 
     def get(self, key_id: str) -> Key | None:
         """Return the key of that id, good or not."""

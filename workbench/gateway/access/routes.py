@@ -54,7 +54,8 @@ class MeRoutes:
     async def show(self, request: Request) -> Response:
         """Answer `GET /me`."""
         key = key_of(headers_of(request), self._gateway.keys)
-        return json_reply(request, {**key.as_dict(), "stage": self._gateway.stage, "budget": None})
+        left = self._gateway.admission.left(key)
+        return json_reply(request, {**key.as_dict(), "stage": self._gateway.stage, "left": left})
 
     async def calls(self, request: Request) -> Response:
         """Answer `GET /me/calls`."""

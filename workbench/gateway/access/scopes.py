@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 
 _EVERYTHING = ("*",)
+_MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,7 @@ class Scopes:
     """Patterns for each thing that a key can be held to; `*` is everything."""
 
     models: tuple[str, ...] = _EVERYTHING
-    """Names of models, as callers write them."""
+    """Names of models, as callers write them; those of a provider's own path as `{provider}/{model}`."""
     providers: tuple[str, ...] = _EVERYTHING
     """Names of providers."""
     paths: tuple[str, ...] = _EVERYTHING
@@ -27,6 +31,10 @@ class Scopes:
         """Tell whether a model may be used."""
         return _matches(self.models, model)
 
+    def allow_native(self, provider: str, model: str) -> bool:
+        """Tell whether a provider's own model may be used on its native paths."""
+        return self.allow_provider(provider) and self.allow_model(f"{provider}/{model}")
+
     def allow_provider(self, provider: str) -> bool:
         """Tell whether a provider may be used."""
         return _matches(self.providers, provider)
@@ -37,4 +45,12 @@ class Scopes:
 
 
 def _matches(patterns: tuple[str, ...], name: str) -> bool:
-    return patterns == _EVERYTHING or any(fnmatchcase(name, pattern) for pattern in patterns)
+    return patterns == _EVERYTHING or _matcher(patterns)(name)
+
+
+@lru_cache(maxsize=4096)
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what tells whether one of the patterns fits; made once for each key's list, however long that is."""
+    plain = frozenset(pattern for pattern in patterns if not _MAGIC.search(pattern))
+    others = [re.compile(translate(pattern)).match for pattern in patterns if pattern not in plain]
+    return lambda name: name in plain or any(fits(name) for fits in others)

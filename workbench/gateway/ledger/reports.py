@@ -1,16 +1,18 @@
-"""Read the ledger: a key's own calls, what they used, and whose a call was. Each function blocks."""
+"""Read the ledger: calls, what they used and cost, and whose a call was. Each function blocks."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Unavailable
 from workbench.gateway.ledger.spool import connect
+from workbench.gateway.times import utc_now
 
 _USAGE = """
     SELECT model, COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
@@ -18,6 +20,59 @@ _USAGE = """
            SUM(cost_usd) AS cost_usd, SUM(cost_usd IS NULL) AS calls_without_price
     FROM calls WHERE key_id = ? GROUP BY model ORDER BY calls DESC
 """
+
+
+_SPENT = """
+    SELECT key_id, COALESCE(SUM(cost_usd), 0.0) AS total,
+           COALESCE(SUM(CASE WHEN time >= ? THEN cost_usd END), 0.0) AS day,
+           COALESCE(SUM(CASE WHEN time >= ? THEN cost_usd END), 0.0) AS month
+    FROM calls WHERE key_id IN ({marks}) GROUP BY key_id
+"""
+_SUMS = """COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
+           COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_input_tokens), 0) AS cached_input_tokens,
+           COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(images), 0) AS images,
+           COALESCE(SUM(audio_seconds), 0.0) AS audio_seconds,
+           COALESCE(SUM(cost_usd), 0.0) AS cost_usd, SUM(cost_usd IS NULL) AS calls_without_price"""
+_AT_ONCE = 500
+"""Keys of one question: SQLite takes so many values."""
+
+GROUPS = {"day": "substr(time, 1, 10)"} | {
+    name: name for name in ("use_case", "model", "provider", "deployment", "owner", "key_id", "stage", "outcome")
+}
+"""What usage can be grouped by, and the column or expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which calls are meant; None: all."""
+
+    since: str | None = None
+    """Not before that time, as the ledger writes it."""
+    use_case: str | None = None
+    model: str | None = None
+    request_id: str | None = None
+    key_id: str | None = None
+    owner: str | None = None
+
+    def sql(self) -> tuple[str, list[str]]:
+        """Return the condition and its values."""
+        names = ("use_case", "model", "request_id", "key_id", "owner")
+        given = [(f"{name} = ?", value) for name in names if (value := getattr(self, name)) is not None]
+        if self.since is not None:
+            given.append(("time >= ?", self.since))
+        return " AND ".join(["1", *(condition for condition, _ in given)]), [value for _, value in given]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a key has spent, in US dollars."""
+
+    total: float = 0.0
+    """In its whole life."""
+    day: float = 0.0
+    """Today, UTC."""
+    month: float = 0.0
+    """This month, UTC."""
 
 
 class Reports:
@@ -39,6 +94,43 @@ class Reports:
         """Return what a key used, a row a model."""
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(_USAGE, (key_id,))]
+
+    def page(self, which: Filter, *, limit: int, before: int | None) -> tuple[list[dict[str, Any]], int | None]:
+        """Return calls of every key, newest first, and where the next page begins.
+
+        The order is that in which they were written: a page never shows a row twice, nor skips one.
+        """
+        where, values = which.sql()
+        if before is not None:
+            where = f"{where} AND rowid < {int(before)}"
+        query = f"SELECT rowid AS place, * FROM calls WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own words
+        with self._reading() as connection:
+            rows = connection.execute(query, (*values, limit + 1)).fetchall()
+        data = [_row(row) for row in rows[:limit]]
+        places = [fields.pop("place") for fields in data]
+        return data, places[-1] if len(rows) > limit else None
+
+    def sums(self, which: Filter, group_by: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what calls used and cost, a row for each group; `group_by` names some of GROUPS."""
+        where, values = which.sql()
+        groups = "".join(f"{GROUPS[name]} AS {name}, " for name in group_by)
+        tail = f" GROUP BY {', '.join(GROUPS[name] for name in group_by)}" if group_by else ""
+        query = f"SELECT {groups}{_SUMS} FROM calls WHERE {where}{tail} ORDER BY cost_usd DESC, calls DESC"  # noqa: S608
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query, values)]
+
+    def spent(self, key_ids: Iterable[str]) -> dict[str, Spent]:
+        """Return what keys have spent; one that made no call is not among them."""
+        keys = list(key_ids)
+        today = utc_now()[:10]
+        found: dict[str, Spent] = {}
+        with self._reading() as connection:
+            for start in range(0, len(keys), _AT_ONCE):
+                some = keys[start : start + _AT_ONCE]
+                query = _SPENT.format(marks=", ".join("?" * len(some)))
+                for row in connection.execute(query, (today, today[:7], *some)):
+                    found[row["key_id"]] = Spent(total=row["total"], day=row["day"], month=row["month"])
+        return found
 
     def owner_of(self, request_id: str) -> str | None:
         """Return whose call a request id names; None where there is no such call."""

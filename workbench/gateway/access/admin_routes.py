@@ -1,0 +1,99 @@
+"""`/admin/v1/keys`: parse, one verb, reply."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from workbench.errors import InvalidInput
+from workbench.gateway.access.administrator import administrator
+from workbench.gateway.access.identity import Identity
+from workbench.gateway.access.issuing import KeyChange, KeyWish
+from workbench.gateway.access.keys import Key
+from workbench.gateway.parts import Parts
+from workbench.gateway.reply import json_reply
+from workbench.gateway.requests import headers_of, read_json, whole_number
+
+_wish = msgspec.json.Decoder(KeyWish)
+_change = msgspec.json.Decoder(KeyChange)
+_HELD_TO = (
+    "scopes {models, providers, paths}, limits {requests_per_minute, tokens_per_minute, concurrent}, "
+    "budget {usd_per_day, usd_per_month, usd_total}"
+)
+_WISH_FIELDS = f"Fields: kind (exploration or production), owner, use_case, note, expires_in, {_HELD_TO}."
+_CHANGE_FIELDS = f"Fields: note, {_HELD_TO}."
+_CURSOR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)~(key_[0-9a-f]{1,32})")
+_MOST_KEYS = 1000
+
+
+class AdminKeyRoutes:
+    """Keys of every owner, for an admin."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+
+    async def issue(self, request: Request) -> Response:
+        """Answer `POST /admin/v1/keys`."""
+        admin = self._admin(request)
+        wish = await read_json(request, _wish, hint=_WISH_FIELDS)
+        issued = await self._gateway.issuer.issue(wish, admin)
+        self._gateway.admission.hold_to(issued.key)
+        return json_reply(request, {"key": issued.secret, **issued.key.as_dict()}, status=201)
+
+    async def list(self, request: Request) -> Response:
+        """Answer `GET /admin/v1/keys?owner=&use_case=&limit=&cursor=`: newest first."""
+        self._admin(request)
+        query = request.query_params
+        limit = whole_number(request, "limit", default=100, least=1, most=_MOST_KEYS)
+        keys = await asyncio.to_thread(
+            self._gateway.key_store.page,
+            limit=limit + 1,
+            after=_after(query.get("cursor")),
+            owner=query.get("owner"),
+            use_case=query.get("use_case"),
+        )
+        told = [self._told(key) for key in keys[:limit]]
+        return json_reply(request, {"data": told, "next": _cursor(keys[limit - 1]) if len(keys) > limit else None})
+
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /admin/v1/keys/{id}`."""
+        self._admin(request)
+        return json_reply(request, self._told(await self._gateway.issuer.find(request.path_params["id"])))
+
+    async def change(self, request: Request) -> Response:
+        """Answer `PATCH /admin/v1/keys/{id}`."""
+        self._admin(request)
+        change = await read_json(request, _change, hint=_CHANGE_FIELDS)
+        key_id = request.path_params["id"]
+        spent = await asyncio.to_thread(self._gateway.reports.spent, [key_id])
+        key = await self._gateway.issuer.change(key_id, change)
+        self._gateway.admission.hold_to(key, spent=spent.get(key_id))
+        return json_reply(request, self._told(key))
+
+    async def revoke(self, request: Request) -> Response:
+        """Answer `DELETE /admin/v1/keys/{id}`."""
+        self._admin(request)
+        return json_reply(request, (await self._gateway.issuer.end(request.path_params["id"])).as_dict())
+
+    def _admin(self, request: Request) -> Identity:
+        return administrator(headers_of(request), self._gateway.keys, self._gateway.owner)
+
+    def _told(self, key: Key) -> dict[str, object]:
+        return {**key.as_dict(), "left": self._gateway.admission.left(key)}
+
+
+def _cursor(key: Key) -> str:
+    return f"{key.created_at!r}~{key.id}"
+
+
+def _after(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise InvalidInput("cursor is none of this list's.", hint="Send `next` of the page before.", param="cursor")
+    return float(match[1]), match[2]

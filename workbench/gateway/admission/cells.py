@@ -1,0 +1,72 @@
+"""Where the numbers of one key stand: whole numbers in one row, so that worker processes can share them as memory.
+
+Times are nanoseconds of the monotonic clock, money is picodollars: nothing is rounded, and what is taken comes back.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+WORKERS = 32
+"""Most processes that may share one row."""
+BUCKETS = 61
+"""Seconds of a sliding minute, and the one that begins."""
+WINDOW = 2 + 2 * BUCKETS
+"""Cells of a sliding minute."""
+
+SPENT, DAY, SPENT_DAY, MONTH, SPENT_MONTH, STOPPED, HELD, CALLS, TOKENS = range(9)
+"""Spent in all; a day, spent in it; a month, spent in it; a stop; on their way: money, calls and tokens."""
+SHARES = 9
+"""From here: how much of the money held, the calls and the tokens on their way is each worker's own."""
+SHARE = 3
+REQUEST_WINDOW = SHARES + SHARE * WORKERS
+TOKEN_WINDOW = REQUEST_WINDOW + WINDOW
+ROW = TOKEN_WINDOW + WINDOW
+"""Cells of one key."""
+
+
+class Cells(Protocol):
+    """One key's row."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+    def __setitem__(self, place: int, value: int, /) -> None: ...
+
+
+class Counters(Protocol):
+    """Where rows are kept."""
+
+    @property
+    def worker(self) -> int:
+        """Which share is this process's own."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held while numbers are read and changed; never across an await."""
+
+    def row(self, key_id: str) -> tuple[Cells, bool]:
+        """Return a key's row, and whether it is new and all 0. The lock is held."""
+
+    def forget(self, key_id: str) -> None:
+        """Give a row back. The lock is held."""
+
+
+class OwnCounters:
+    """Rows of a gateway that is one process: the event loop does one thing at a time, so the lock is none."""
+
+    def __init__(self) -> None:
+        self.worker = 0
+        self.lock: AbstractContextManager[object] = nullcontext()
+        self._rows: dict[str, list[int]] = {}
+
+    def row(self, key_id: str) -> tuple[Cells, bool]:
+        """Return a key's row, and whether it is new."""
+        known = self._rows.get(key_id)
+        if known is not None:
+            return known, False
+        row = self._rows[key_id] = [0] * ROW
+        return row, True
+
+    def forget(self, key_id: str) -> None:
+        """Let a row go."""
+        self._rows.pop(key_id, None)

@@ -1,0 +1,55 @@
+"""What admission must know of a question before it is sent: the most that it can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self, cast
+
+from workbench.wire.usage import Usage
+
+
+class Measured(Protocol):
+    """A question, as admission sees it."""
+
+    @property
+    def most(self) -> Usage:
+        """The most that it can use, output tokens aside: for the prompt, a token a byte."""
+
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most output tokens of an answer, as the caller asked; 0 where there are none, None if nothing was said."""
+
+    def with_output_limit(self, tokens: int) -> Self | None:
+        """Return the same question with that limit for each answer; None where its protocol can't say it."""
+
+
+class Sized(Protocol):
+    """A question of which only the size is known."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the request body."""
+
+
+@dataclass(frozen=True, slots=True)
+class BySize:
+    """The measure of a question of which only the size is known."""
+
+    most: Usage
+    choices: int = 1
+    output_limit: int | None = None
+
+    def with_output_limit(self, tokens: int) -> Self | None:
+        """Return None: nobody knows where its limit would stand."""
+        return None
+
+
+def measure(question: Measured | Sized) -> Measured | BySize:
+    """Return what is known of a question."""
+    if hasattr(question, "most"):
+        return cast("Measured", question)
+    return BySize(Usage(input_tokens=question.size))
