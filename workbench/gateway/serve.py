@@ -37,6 +37,7 @@ class _Server(uvicorn.Server):
         self._url = url
         self._embedding = embedding
         self._watch: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -51,7 +52,12 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
         yield
+
+    def _reload(self) -> None:
+        self._reloading = asyncio.create_task(self._gateway.reloader.reload_and_log())
 
     def _stop(self) -> None:
         if self.should_exit:  # asked twice: do not wait for streams
@@ -64,14 +70,22 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, host: str | None = None, port: int | None = None, embedded: bool = False) -> None:
     """Serve until SIGTERM, or, embedded, until nobody uses it; raises WorkbenchError if it can't start."""
     os.umask(0o077)  # state, ledger and logs are their owner's
-    place = settings.gateway.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
-    settings = settings.model_copy(update={"gateway": place})
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+
+    def placed(told: Settings) -> Settings:
+        return told.model_copy(update={"gateway": told.gateway.model_copy(update=given)})
+
+    def read() -> Settings:
+        return placed(load_settings(settings.file, home=settings.home))
+
+    gateway = Parts(placed(settings), read=read)
+    place = gateway.settings.gateway
     embedding = Embedding(settings.home) if embedded else None
     if embedding is not None:
         embedding.claim()
     try:
         listener = _listen(place.host, place.port, any_other=embedded)
-        _run(settings, listener, embedding)
+        _run(gateway, listener, embedding)
     finally:
         if embedding is not None:
             embedding.release()
@@ -96,13 +110,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _run(settings: Settings, listener: socket.socket, embedding: Embedding | None) -> None:
+def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    gateway = Parts(settings)
     config = uvicorn.Config(
-        create_app(settings, parts=gateway),
+        create_app(gateway.settings, parts=gateway),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=GatewayProtocol,
         proxy_headers=False,  # who calls is told by the key, never by a header

@@ -3,6 +3,7 @@
 REQUEST_ID = "x-request-id"
 UPSTREAM_REQUEST_ID = "x-workbench-upstream-request-id"
 MODEL = "x-workbench-model"
+SUBSTITUTED_FOR = "x-workbench-substituted-for"
 DEPLOYMENT = "x-workbench-deployment"
 CACHE = "x-workbench-cache"
 COST_USD = "x-workbench-cost-usd"

@@ -11,7 +11,11 @@ from workbench.gateway.routing.models import Model, Models
 _MODALITIES = {
     "chat": {"input": ["text"], "output": ["text"]},
     "embedding": {"input": ["text"], "output": ["embedding"]},
-    "image": {"input": ["text"], "output": ["image"]},
+    "image": {"input": ["text", "image"], "output": ["image"]},
+    "transcription": {"input": ["audio"], "output": ["text"]},
+    "speech": {"input": ["text"], "output": ["audio"]},
+    "moderation": {"input": ["text", "image"], "output": ["categories"]},
+    "rerank": {"input": ["text"], "output": ["ranking"]},
 }
 
 
@@ -25,11 +29,11 @@ class Catalogue:
 
     def list(self, key: Key | None) -> dict[str, Any]:
         """Return all models in OpenAI's list shape."""
-        return {"object": "list", "data": [self._entry(model, key) for model in self._models]}
+        return {"object": "list", "data": [self._entry(model, key) for model in self._models.visible(key)]}
 
     def get(self, name: str, key: Key | None) -> dict[str, Any]:
         """Return one model; raises NotFound with the nearest names."""
-        return self._entry(self._models.get(name), key)
+        return self._entry(self._models.get(name, key), key)
 
     def _entry(self, model: Model, key: Key | None) -> dict[str, Any]:
         first = model.deployments[0]
@@ -42,8 +46,8 @@ class Catalogue:
             "catalogue": {
                 "task": model.task,
                 "modalities": _MODALITIES[model.task],
-                "context_tokens": known.context_tokens,
-                "max_output_tokens": known.max_output_tokens,
+                "context_tokens": model.facts.get("context_tokens", known.context_tokens),
+                "max_output_tokens": model.facts.get("max_output_tokens", known.max_output_tokens),
                 "price": None if known.rate is None else known.rate.as_dict(),
                 "provider": first.provider,
                 "region": first.region,
@@ -58,6 +62,8 @@ class Catalogue:
                     for d in model.deployments
                 ],
                 "fallbacks": list(model.fallbacks),
+                "substitutes": list(model.substitutes),
+                "facts": dict(model.facts),
                 "allowed": key is None or key.scopes.allow_model(model.name),
             },
         }

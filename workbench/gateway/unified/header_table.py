@@ -11,6 +11,7 @@ TO_PROVIDER = {b"openai-beta": "OpenAI-Beta", b"traceparent": "traceparent", b"t
 """Request headers that a provider may see."""
 
 _MODEL, _DEPLOYMENT = names.MODEL.encode(), names.DEPLOYMENT.encode()
+_SUBSTITUTED_FOR = names.SUBSTITUTED_FOR.encode()
 _COST, _UPSTREAM_ID = names.COST_USD.encode(), names.UPSTREAM_REQUEST_ID.encode()
 
 
@@ -23,6 +24,8 @@ def to_caller(attempt: Attempt, *, upstream_id: str | None) -> Iterator[tuple[by
     """Yield what an answer tells of where it came from."""
     yield _MODEL, _printable(attempt.model.name)
     yield _DEPLOYMENT, _printable(attempt.deployment.label)
+    if attempt.instead_of is not None:
+        yield _SUBSTITUTED_FOR, _printable(attempt.instead_of)
     if upstream_id:
         yield _UPSTREAM_ID, _printable(upstream_id)
 
