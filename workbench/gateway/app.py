@@ -19,6 +19,7 @@ from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.parts import Parts
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
+from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.unified.body import ClientLeft
 from workbench.gateway.unified.operation import CHAT, EMBEDDINGS
 from workbench.gateway.unified.routes import Calls, ModelRoutes
@@ -31,6 +32,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
+    routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -73,6 +75,13 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/calls", admin_ledger.calls),
         Route("/admin/v1/usage", admin_ledger.usage),
+        Route("/v1/status", routing.status),
+        Route("/admin/v1/health", routing.health),
+        Route("/admin/v1/reload", routing.reload, methods=["POST"]),
+        Route("/admin/v1/models", registry.list),
+        Route("/admin/v1/models", registry.add, methods=["POST"]),
+        Route("/admin/v1/models/{name:path}", registry.show),
+        Route("/admin/v1/models/{name:path}", registry.remove, methods=["DELETE"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]
