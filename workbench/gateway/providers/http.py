@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterable, Callable, Mapping
-from typing import Any
+from typing import cast
 
 import aiohttp
 from yarl import URL
 
 from workbench.errors import ProviderError, ProviderTimeout, ProviderUnavailable, WorkbenchError
 from workbench.gateway.dialects.dialect import Framing
+from workbench.gateway.providers.pool import Pool, Unconnected
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped
 from workbench.gateway.providers.refusal import refusal
 from workbench.settings import Timeouts
@@ -20,7 +20,6 @@ from workbench.wire.sse import Event, Splitter, parse
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _MAX_ERROR_BYTES = 256 * 1024
-_LARGE_BODY = 1024 * 1024
 _END_SECONDS = 0.5
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
@@ -36,7 +35,8 @@ class HttpClient:
     """
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)  # looking up the name included
+        self._pool = Pool(connect_seconds=timeouts.connect)
         self._connect_seconds = timeouts.connect
         self._session: aiohttp.ClientSession | None = None
 
@@ -71,9 +71,10 @@ class HttpClient:
     ) -> aiohttp.ClientResponse:
         """Return the answer's head, whatever its status; raises ProviderError where there is none."""
         assert self._session is not None
-        data: Any = io.BytesIO(body) if isinstance(body, bytes) and len(body) >= _LARGE_BODY else body
         try:
-            return await self._session.request(method, url, data=data, headers=headers, allow_redirects=False)
+            if isinstance(body, bytes):  # nearly every call; the answer has the part of the interface that is used here
+                return cast(aiohttp.ClientResponse, await self._pool.request(method, url, body, headers))
+            return await self._session.request(method, url, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(provider, error, self._connect_seconds) from error
 
@@ -90,6 +91,7 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the session and its connections."""
+        self._pool.close()
         if self._session is not None:
             await self._session.close()
 
@@ -234,19 +236,21 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes | None
 def _unreachable(provider: str, error: Exception, connect_seconds: float) -> WorkbenchError:
     if isinstance(error, TimeoutError):
         return ProviderTimeout(f"Provider {provider!r}: no connection within {connect_seconds:g} s.")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, Unconnected | aiohttp.ClientConnectorError):
         return ProviderUnavailable(
-            f"Provider {provider!r} can't be reached: its host name does not resolve.",
-            hint=f"The admin must check [providers.{provider}] base_url.",
-        )
-    if isinstance(error, aiohttp.ClientSSLError):
-        return ProviderUnavailable(f"Provider {provider!r} can't be reached: its certificate is not good.")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        why = error.os_error.strerror or "no connection"
-        return ProviderUnavailable(
-            f"Provider {provider!r} can't be reached: {why}.",
+            f"Provider {provider!r} can't be reached: {_why(error)}.",
             hint=f"It may be down; if it stays so, the admin must check [providers.{provider}] base_url.",
         )
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError):
         return ConnectionDropped(f"Provider {provider!r} closed the connection before it answered.")
     return ProviderError(f"Provider {provider!r} answered what is not HTTP ({type(error).__name__}).")
+
+
+def _why(error: Unconnected | aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, Unconnected):
+        return str(error)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its host name does not resolve"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "its certificate is not good"
+    return error.os_error.strerror or "no connection"
