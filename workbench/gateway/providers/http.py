@@ -137,6 +137,7 @@ class HttpStream:
             "latin-1", "replace"
         )
         self.headers = headers
+        self.limits: Mapping[str, str] = response.headers
         self.cut = False
         self._provider = provider
         self._response = response

@@ -59,7 +59,7 @@ class OpenAIProvider:
     async def answer(self, question: Question, model: str) -> Whole:
         """Ask for a plain answer."""
         response = await self._post(question, model)
-        return Whole(await read_whole(self.name, response), request_id_of(response))
+        return Whole(await read_whole(self.name, response), request_id_of(response), limits=response.headers)
 
     async def stream(self, question: Question, model: str) -> HttpStream:
         """Ask for a stream and wait for its first event."""

@@ -43,6 +43,8 @@ class Whole:
     """What the body is."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Headers that go on to the caller."""
+    limits: Mapping[str, str] | None = None
+    """Headers among which the provider tells what is left of its limits."""
 
 
 class Stream(Protocol):
