@@ -26,26 +26,33 @@ class Event:
 
 
 class Splitter:
-    """Collect chunks of a stream and give out each event that has become whole."""
+    """Collect chunks of a stream and give out each event that has become whole; each byte is looked at once."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
 
     @property
     def rest(self) -> bytes:
         """Bytes that belong to an event whose end has not come."""
-        return self._rest
+        return b"".join(self._parts)
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that `chunk` completes."""
-        buffer = self._rest + chunk
+        if not chunk:
+            return
+        # What came before holds no end, but may hold the first bytes of one.
+        before = b"".join(self._parts[-3:])[-3:]
+        self._parts.append(chunk)
+        end = _END_OF_EVENT.search(before + chunk)
+        if end is None:
+            return
+        buffer = self.rest
         start = 0
-        # What has been searched holds no end, but may hold the first bytes of one.
-        search = max(0, len(self._rest) - 3)
+        search = len(buffer) - len(chunk) - len(before) + end.start()
         while (end := _END_OF_EVENT.search(buffer, search)) is not None:
             yield parse(buffer[start : end.end()])
             start = search = end.end()
-        self._rest = buffer[start:]
+        self._parts = [buffer[start:]] if start < len(buffer) else []
 
 
 def parse(raw: bytes) -> Event:

@@ -41,3 +41,12 @@ def test_an_event_whose_end_has_not_come_is_kept() -> None:
 def test_a_framed_line_is_read_back(data: bytes) -> None:
     assert parse(frame(data)).data == data
     assert parse(frame(data, name="x")).name == "x"
+
+
+def test_a_huge_event_is_put_together_once() -> None:
+    splitter = Splitter()
+    event = b"data: " + b"x" * 8_000_000 + b"\n\n"
+    pieces = [event[i : i + 500] for i in range(0, len(event), 500)]
+    events = [event for piece in pieces for event in splitter.feed(piece)]  # 64 GB of copies, were each piece added
+    assert [found.raw for found in events] == [event]
+    assert splitter.rest == b""

@@ -189,6 +189,7 @@ class HttpStream:
 
     async def _read(self) -> list[Event]:
         framing = self._framing
+        size = 0
         while True:
             try:
                 chunk = await self._response.content.readany()
@@ -202,7 +203,8 @@ class HttpStream:
             events = list(framing.feed(chunk))
             if events:
                 return events
-            if len(framing.rest) > MAX_EVENT_BYTES:
+            size += len(chunk)
+            if size > MAX_EVENT_BYTES:
                 raise ProviderError(f"Provider {self._provider!r} sent an event of over {MAX_EVENT_BYTES} bytes.")
 
     def _rest(self, framing: Framing) -> list[Event]:
