@@ -17,6 +17,7 @@ from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.parts import Parts
+from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
@@ -31,6 +32,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     gateway = parts or Parts(settings)
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
+    local = LocalRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
 
@@ -75,6 +77,9 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/calls", admin_ledger.calls),
         Route("/admin/v1/usage", admin_ledger.usage),
+        Route("/admin/v1/local", local.list),
+        Route("/admin/v1/local/{name:path}", local.start, methods=["POST"]),
+        Route("/admin/v1/local/{name:path}", local.stop, methods=["DELETE"]),
         Route("/v1/status", routing.status),
         Route("/admin/v1/health", routing.health),
         Route("/admin/v1/reload", routing.reload, methods=["POST"]),
