@@ -29,7 +29,7 @@ sys.addaudithook(hook)
 from pathlib import Path
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import make_provider
-from workbench.gateway.unified.operation import CHAT
+from workbench.gateway.unified.operations import CHAT
 from workbench.settings import parse_settings
 
 async def main():

@@ -22,7 +22,7 @@ from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.unified.body import ClientLeft
-from workbench.gateway.unified.operation import CHAT, EMBEDDINGS
+from workbench.gateway.unified.operations import OPERATIONS
 from workbench.gateway.unified.routes import Calls, ModelRoutes
 from workbench.settings import Settings
 
@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
             raise Unavailable(str(gateway.published.fault), code=gateway.published.fault.error_code)
         return json_reply(request, {"status": "ready", "stage": gateway.stage})
 
-    calls = {errand.path: Calls(gateway, errand) for errand in (CHAT, EMBEDDINGS)}
+    calls = {errand.path: Calls(gateway, errand) for errand in OPERATIONS}
     routes = [
         *(Route(path, endpoint, methods=["POST"]) for path, endpoint in calls.items()),
         Route("/v1/models", models.list),

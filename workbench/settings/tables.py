@@ -230,7 +230,9 @@ class ModelSettings(Table):
         description="the name; with one '*' all names that fit, '*' in a deployment's model standing for the same",
         examples=["gpt-4o-mini"],
     )
-    task: Literal["chat", "embedding", "image"] = Field("chat", description="what it does")
+    task: Literal["chat", "embedding", "image", "transcription", "speech", "moderation", "rerank"] = Field(
+        "chat", description="what it does; chat models take completions and responses too"
+    )
     fallbacks: list[str] = Field([], description="models that take a call when this one can't, in order")
     substitute: Annotated[list[str], BeforeValidator(one_or_more)] = Field(
         [], description="similar models whose reserved capacity may take its calls, in order"

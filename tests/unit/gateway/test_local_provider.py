@@ -14,7 +14,7 @@ from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import Needs
 from workbench.gateway.providers.local import LocalProvider, _Ready
 from workbench.gateway.providers.provider import ConnectionDropped
-from workbench.gateway.unified.operation import CHAT
+from workbench.gateway.unified.operations import CHAT
 from workbench.settings.tables import ProviderSettings, Timeouts
 
 STAND_IN = """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
 from workbench.gateway.unified.body import ClientLeft, read_body
-from workbench.gateway.unified.operation import CHAT, EMBEDDINGS
+from workbench.gateway.unified.operations import CHAT, EMBEDDINGS
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 

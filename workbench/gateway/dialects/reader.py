@@ -56,6 +56,10 @@ class Reader:
         self.frames += 1
         return Sign.PASS
 
+    def left(self) -> None:
+        """Note that the client left while the provider was at work: what was asked for is charged."""
+        self.produced = True
+
     def ends_well(self) -> bool:
         """Tell whether a stream that ends here, without any event that says so, is whole."""
         return True

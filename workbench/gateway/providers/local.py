@@ -84,7 +84,7 @@ class LocalProvider:
         """Start the child if it does not run."""
         await self._running()
 
-    async def answer(self, question: Question, model: str) -> Whole:
+    async def answer(self, question: Question, model: str) -> Whole | HttpStream:
         """Ask for a plain answer."""
         server = await self._running()
         try:

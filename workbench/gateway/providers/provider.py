@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
 
@@ -12,6 +12,9 @@ from workbench.errors import InvalidInput, ProviderError
 from workbench.gateway.providers.signin.sign_in import SignIn
 from workbench.settings import Kind, Timeouts
 from workbench.wire.sse import Event
+
+if TYPE_CHECKING:
+    from workbench.gateway.unified.form import Form
 
 
 class Question(Protocol):
@@ -24,6 +27,22 @@ class Question(Protocol):
     @property
     def forwarded(self) -> Mapping[str, str]:
         """Request headers that the provider may see."""
+
+    @property
+    def method(self) -> str:
+        """HTTP method; one that is not POST has no body."""
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What stands behind the path."""
+
+    @property
+    def form(self) -> Form | None:
+        """The multipart body, where it is one; its plain fields stand in `body_for` too."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether a plain answer is bytes, passed on as they come."""
 
     def body_for(self, model: str) -> bytes:
         """Return the request body with the provider's own name of the model; the rest as it came."""
@@ -102,8 +121,8 @@ class Provider(Protocol):
     async def prepare(self) -> None:
         """Start or load what the first call needs; no time-out but the whole call's counts meanwhile."""
 
-    async def answer(self, question: Question, model: str) -> Whole:
-        """Ask for a plain answer."""
+    async def answer(self, question: Question, model: str) -> Whole | Stream:
+        """Ask for a plain answer; bytes may come as they are made."""
 
     async def stream(self, question: Question, model: str) -> Stream:
         """Ask for a stream and wait for its first event."""

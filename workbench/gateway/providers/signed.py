@@ -23,8 +23,14 @@ class SignedClient:
 
     async def post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
         """Return the head of a success; raises what any other status means."""
-        response = await self.send("POST", url, body, headers)
-        if response.status == 200:
+        return await self.ask("POST", url, body, headers)
+
+    async def ask(
+        self, method: str, url: URL, body: bytes | AsyncIterable[bytes] | None, headers: Mapping[str, str]
+    ) -> ClientResponse:
+        """Return the head of a success, whatever the method; raises what any other status means."""
+        response = await self.send(method, url, body, headers)
+        if 200 <= response.status < 300:
             return response
         raise await self._client.meant(self._provider, response, refused=self._refused)
 

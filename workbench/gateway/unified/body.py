@@ -31,7 +31,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
         )
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -41,7 +41,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if not message.get("more_body", False):
             return chunk if not chunks else b"".join([*chunks, chunk])
         chunks.append(chunk)
@@ -97,7 +97,8 @@ def _too_deep() -> InvalidInput:
     )
 
 
-def _too_large(limit: int) -> PayloadTooLarge:
+def too_large(limit: int) -> PayloadTooLarge:
+    """Return the error for a body over the limit."""
     return PayloadTooLarge(
         f"The request body is larger than {limit} bytes.",
         hint="Send less, or have the admin raise [gateway] max_body_bytes.",

@@ -12,7 +12,8 @@ from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import read_body
-from workbench.gateway.unified.question import Question, read_chat, read_embeddings
+from workbench.gateway.unified.form import Form, read_form
+from workbench.gateway.unified.question import Question
 
 if TYPE_CHECKING:
     from starlette.types import Receive
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.gateway.access.keys import Key
     from workbench.gateway.parts import Parts
     from workbench.gateway.providers.provider import Provider, Stream, Whole
+    from workbench.gateway.routing.models import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +47,60 @@ class Operation:
 
     def attempts(self, question: Question, key: Key, gateway: Parts) -> Attempts:
         """Return the deployments of the model, then those of its fallbacks."""
-        if not key.scopes.allow_model(question.model):
-            raise PermissionDenied(
-                f"Key {key.id} may not use model {question.model[:200]!r} at {self.path}.",
-                hint="`/me` tells what it may use.",
-            )
-        model = gateway.models.get(question.model, key)
-        if model.task != self.task:
-            raise InvalidInput(
-                f"Model {model.name!r} is for {model.task}, not for {self.task}.",
-                hint="`/v1/models` tells the task of each model.",
-                code="wrong_task",
-                param="model",
-            )
+        model = asked_model(question.model, key, gateway, path=self.path, task=self.task)
         return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size)
+
+    def needed(self, provider: Provider) -> Provider:
+        """Return the provider itself, with all that its translation needs."""
+        return provider
 
     async def ask(self, provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
         """Ask one provider."""
-        if question.stream:
-            return await provider.stream(question, attempt.deployment.model)
-        return await provider.answer(question, attempt.deployment.model)
+        return await ask(provider, question, attempt)
 
     def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
         """Return what an answer tells of where it came from."""
         return list(header_table.to_caller(attempt, upstream_id=answer.request_id))
 
 
-CHAT = Operation("/v1/chat/completions", "chat", read_chat)
-EMBEDDINGS = Operation("/v1/embeddings", "embedding", read_embeddings)
+@dataclass(frozen=True, slots=True)
+class FormOperation(Operation):
+    """An errand whose body is a multipart form."""
+
+    parse: Callable[[Form, Mapping[str, str]], Question]  # type: ignore[assignment]  # a form in the place of bytes
+    """Check a form; raises InvalidInput."""
+
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> Question:
+        """Read the request; whoever lets the call live closes its form."""
+        form = await read_form(receive, headers, limit=limit)
+        try:
+            return self.parse(form, header_table.to_provider(headers))
+        except BaseException:
+            form.close()
+            raise
+
+
+def asked_model(name: str, key: Key, gateway: Parts, *, path: str, task: str) -> Model:
+    """Return the model of that name; raises PermissionDenied, NotFound, or InvalidInput for one of another task."""
+    if not key.scopes.allow_model(name):
+        raise PermissionDenied(
+            f"Key {key.id} may not use model {name[:200]!r} at {path}.", hint="`/me` tells what it may use."
+        )
+    model = gateway.models.get(name, key)
+    if model.task != task:
+        raise InvalidInput(
+            f"Model {model.name!r} is for {model.task}, not for {task}.",
+            hint="`/v1/models` tells the task of each model.",
+            code="wrong_task",
+            param="model",
+        )
+    return model
+
+
+async def ask(provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
+    """Ask one provider, for a stream where the caller wants one."""
+    deployment = attempt.deployment
+    question = question.known_to(deployment.kind)
+    if question.stream:
+        return await provider.stream(question, deployment.model)
+    return await provider.answer(question, deployment.model)

@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import msgspec
 
-from workbench.errors import InvalidInput
+from workbench.gateway.admission.prompt import prompt_bound
 from workbench.gateway.dialects.openai import UsageReader
 from workbench.gateway.dialects.reader import Reader
-from workbench.gateway.unified.body import decode
+from workbench.gateway.unified.form import Form
+from workbench.settings import Kind
+from workbench.wire.usage import Usage
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class _Message(msgspec.Struct):
-    role: str
-    content: str | list[dict[str, Any]] | None = None
-
-
-class _Named(msgspec.Struct):
-    type: str
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Chat(msgspec.Struct):
-    model: str
-    messages: list[_Message]
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    tools: list[_Named] | None = None
-    response_format: _Named | None = None
-
-
-class _Embeddings(msgspec.Struct):
-    model: str
-    input: str | list[Any]
-    encoding_format: str | None = None
-    dimensions: int | None = None
-
-
-_chat = msgspec.json.Decoder(_Chat)
-_embeddings = msgspec.json.Decoder(_Embeddings)
+_NOTHING = Usage()
+_NEWER_LIMIT, _OLDER_LIMIT = "max_completion_tokens", "max_tokens"
+_KNOW_NEWER = ("openai", "azure")
+_TOKENS_BY_REFERENCE = 4000
+"""Input tokens of a picture or a file that a prompt only names, at most."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,77 +29,89 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     """Path below a provider's base URL."""
     model: str
-    """The name that the caller used."""
-    stream: bool
-    """Whether the answer comes in pieces."""
-    wants_usage: bool
-    """Whether the caller asked for the frame that tells the usage."""
+    """The name that the caller used; empty where the request names none."""
     size: int
     """Bytes of the request body."""
     fields: dict[str, msgspec.Raw]
-    """The body's fields, not understood."""
+    """The body's fields, not understood; those of a form that are no files, as JSON strings."""
     forwarded: Mapping[str, str]
     """Request headers that the provider may see."""
+    stream: bool = False
+    """Whether the answer comes in events."""
+    asks_usage: bool = False
+    """Whether usage comes only to those who ask for it, in `stream_options`."""
+    wants_usage: bool = False
+    """Whether the caller asked for the frame that tells the usage."""
     reader: Callable[[], Reader] = UsageReader
     """What reads one answer to it."""
+    pieces: Usage = _NOTHING
+    """The most that it can use of what is no token: pictures, seconds, characters, searches."""
+    choices: int = 1
+    """How many answers are asked for."""
+    output_limit: int | None = 0
+    """Most output tokens of an answer, as the caller asked; 0 where there are none, None if nothing was said."""
+    limit_field: str | None = None
+    """Where an output limit stands."""
+    limited: bool = False
+    """Whether the gateway set that limit."""
+    binary: bool = False
+    """Whether a plain answer is bytes, passed on as they come."""
+    method: str = "POST"
+    """HTTP method."""
+    query: Mapping[str, str] = {}
+    """What stands behind the path."""
+    form: Form | None = None
+    """The multipart body, where it is one."""
+
+    @property
+    def most(self) -> Usage:
+        """The most that it can use, output tokens aside: for the prompt, a token a byte."""
+        if self.form is not None:
+            return replace(self.pieces, input_tokens=sum(len(value) for value in self.fields.values()))
+        return replace(self.pieces, input_tokens=self.size + self._named_only())
+
+    @property
+    def counted(self) -> Usage:
+        """As `most`, but a token for each byte of the prompt's texts alone; it takes longer to tell."""
+        if self.form is not None:
+            return self.most
+        return replace(self.pieces, input_tokens=prompt_bound(self.fields) + self._named_only())
+
+    def _named_only(self) -> int:
+        """Return what pictures and files may add that are not in the body itself."""
+        prompt = b"".join(bytes(self.fields.get(name, b"")) for name in ("messages", "input"))
+        return _TOKENS_BY_REFERENCE * (prompt.count(b"image_url") + prompt.count(b"file_"))
+
+    def with_output_limit(self, tokens: int) -> Self | None:
+        """Return the same question with that limit for each answer; None where its protocol can't say it."""
+        if self.limit_field is None:
+            return None
+        fields = {**self.fields, self.limit_field: _raw(tokens)}
+        return msgspec.structs.replace(self, fields=fields, output_limit=tokens, limited=True)
+
+    def known_to(self, kind: Kind) -> Self:
+        """Return the question with a limit of the gateway under the name that a kind of provider knows."""
+        if not self.limited or self.limit_field != _NEWER_LIMIT or kind in _KNOW_NEWER:
+            return self
+        fields = {name: value for name, value in self.fields.items() if name != _NEWER_LIMIT}
+        return msgspec.structs.replace(self, fields={**fields, _OLDER_LIMIT: self.fields[_NEWER_LIMIT]})
 
     def body_for(self, model: str) -> bytes:
         """Return the body for a provider: every field as it came but the model's name, and usage always asked for."""
         fields = dict(self.fields)
-        fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-        if self.stream and not self.wants_usage:
+        if self.model:
+            fields["model"] = _raw(model)
+        if self.stream and self.asks_usage and not self.wants_usage:
             asked = fields.get("stream_options")
             options = (msgspec.json.decode(asked) if asked is not None else None) or {}
-            fields["stream_options"] = msgspec.Raw(msgspec.json.encode({**options, "include_usage": True}))
+            fields["stream_options"] = _raw({**options, "include_usage": True})
         return msgspec.json.encode(fields)
 
 
-def read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
-    """Read the body of chat/completions; raises InvalidInput."""
-    chat = decode(body, _chat)
-    if not chat.messages:
-        raise InvalidInput("messages is empty.", hint="Send at least one message.", param="messages")
-    stream = chat.stream is True
-    return Question(
-        operation="chat/completions",
-        model=chat.model,
-        stream=stream,
-        wants_usage=stream and chat.stream_options is not None and chat.stream_options.include_usage is True,
-        size=len(body),
-        fields=_raw_object.decode(body),
-        forwarded=forwarded,
-    )
+def raw_fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """Return the fields of a JSON object, each as it came."""
+    return _raw_object.decode(body)
 
 
-def read_embeddings(body: bytes, forwarded: Mapping[str, str]) -> Question:
-    """Read the body of embeddings; raises InvalidInput."""
-    wish = decode(body, _embeddings)
-    if not wish.input:
-        raise InvalidInput("input is empty.", hint="Send a text, or a list of texts.", param="input")
-    _check_inputs(wish.input)
-    return Question(
-        operation="embeddings",
-        model=wish.model,
-        stream=False,
-        wants_usage=False,
-        size=len(body),
-        fields=_raw_object.decode(body),
-        forwarded=forwarded,
-    )
-
-
-def _check_inputs(inputs: str | list[Any]) -> None:
-    if isinstance(inputs, str):
-        return
-    kinds = {type(one) for one in inputs}
-    if kinds == {list}:
-        kinds = {type(token) for one in inputs for token in one}
-        if kinds == {int} and all(inputs):
-            return
-    elif kinds in ({str}, {int}) and "" not in inputs:
-        return
-    raise InvalidInput(
-        "input holds what can't be embedded.",
-        hint="Send a text, a list of texts that are not empty, or lists of token numbers.",
-        param="input",
-    )
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))

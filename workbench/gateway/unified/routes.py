@@ -26,8 +26,14 @@ class Calls:
         self._errand = errand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one call live."""
-        await Call(self._gateway, self._errand, scope, receive, send).live()
+        """Let one call live, and close the form that it may have read."""
+        call = Call(self._gateway, self._errand, scope, receive, send)
+        try:
+            await call.live()
+        finally:
+            form = getattr(getattr(call, "question", None), "form", None)
+            if form is not None:
+                form.close()
 
 
 class ModelRoutes:
