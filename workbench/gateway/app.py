@@ -16,6 +16,7 @@ from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
+from workbench.gateway.native.routes import NativeRoutes
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
@@ -101,4 +102,4 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         },
     )
     app.router.redirect_slashes = False
-    return Door(app, host=settings.gateway.host, calls=calls)
+    return Door(app, host=settings.gateway.host, calls=calls, native=NativeRoutes(gateway).at)

@@ -39,7 +39,7 @@ from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import ABORT, ON_LEFT
 from workbench.gateway.providers.provider import CallerRefused, Stream, Whole
-from workbench.gateway.providers.refusal import StreamFailed
+from workbench.gateway.providers.refusal import StreamFailed, refusal
 from workbench.gateway.reply import Reply, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.times import utc_now
@@ -209,7 +209,7 @@ class Call:
                 self.attempts.succeeded(attempt)
                 raise
             else:
-                self.attempts.succeeded(attempt, getattr(answer, "limits", None))
+                self._tell(attempt, answer)
                 return answer
             if self._interruption is not None:
                 raise self._interruption
@@ -225,6 +225,14 @@ class Call:
         known = self.upstream.prices.of(attempt.deployment)
         return self.ticket.cover(self.question, attempt.deployment, known)
 
+    def _tell(self, attempt: Attempt, answer: Whole | Stream) -> None:
+        """Note how a deployment answered; on a native path, what failed is an answer like any other."""
+        if isinstance(answer, Whole) and (answer.status == ProviderLimit.status or answer.status >= 500):
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+            self.attempts.failed(attempt, refusal(attempt.deployment.provider, answer.status, headers, answer.body))
+        else:
+            self.attempts.succeeded(attempt, getattr(answer, "limits", None))
+
     def _note(self, attempt: Attempt) -> None:
         self.attempt = attempt
         row, deployment = self._row, attempt.deployment
@@ -236,10 +244,11 @@ class Call:
         reader = self.reader = self.question.reader()
         began = perf_counter()
         try:
-            if not provider.ready:
+            needed = self._errand.needed(provider)
+            if not needed.ready:
                 self._deadline.begin(provider.name)
                 with self._deadline:
-                    await provider.prepare()
+                    await needed.prepare()
             if self.question.stream:
                 self._deadline.expect(provider.timeouts.first_token, "sent no first token", provider.name)
             else:
@@ -449,7 +458,10 @@ class Call:
         body = dialect.error_body(error, self._row.request_id)
         if self._reply.begun:
             told = error.event.raw if isinstance(error, StreamFailed) else dialect.error_event(body)
-            await self._reply.last(told)
+            if told is None:
+                self._reply.break_off()
+            else:
+                await self._reply.last(told)
         else:
             headers = self._with_limits(dialect.error_headers(error))
             await self._reply.whole(status_of(error), body, headers, kind=dialect.error_type)

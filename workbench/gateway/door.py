@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,9 +31,12 @@ class Door:
     machine is refused. There is no CORS: pages of other origins get nothing.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, calls: Mapping[str, ASGIApp]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str, calls: Mapping[str, ASGIApp], native: Callable[[Scope], ASGIApp | None]
+    ) -> None:
         self._app = app
         self._calls = calls
+        self._native = native
         self._hosts = _LOOPBACK | {host.encode()} if _is_loopback(host) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +55,7 @@ class Door:
             return
         # A call answers for its own errors: it needs none of what stands around the other routes.
         call = self._calls.get(scope["path"]) if scope["method"] == "POST" else None
-        await (call or self._app)(scope, receive, send)
+        await (call or self._native(scope) or self._app)(scope, receive, send)
 
     def _welcome(self, scope: Scope) -> bool:
         assert self._hosts is not None

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from workbench.gateway.routing.attempts import Attempt, Attempts
 
 
+class Preparable(Protocol):
+    """What may have to be fetched, started or loaded before it is of use."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is nothing to prepare."""
+
+    async def prepare(self) -> None:
+        """Make it ready."""
+
+
 class Question(Protocol):
     """What is asked, as the life of a call sees it."""
 
@@ -60,6 +71,9 @@ class Errand(Protocol[Asked]):
 
     def attempts(self, question: Asked, key: Key, gateway: Parts) -> Attempts:
         """Return who may answer; raises PermissionDenied or NotFound, in this order."""
+
+    def needed(self, provider: Provider) -> Preparable:
+        """Return what of a provider must be ready before it is asked."""
 
     async def ask(self, provider: Provider, question: Asked, attempt: Attempt) -> Whole | Stream:
         """Ask one provider; raises what its refusal means."""

@@ -21,6 +21,7 @@ from workbench.wire import headers as names
 _JSON = b"application/json"
 _REQUEST_ID = names.REQUEST_ID.encode()
 _SCOPE_ID = "workbench.request_id"
+_NO_CONTENT = 204
 _LAST_SECONDS = 10.0
 """How long a client may take to make room for the end of its answer."""
 
@@ -83,7 +84,9 @@ class Reply:
     ) -> None:
         """Send a plain answer of a content type."""
         self.begun = self.ended = True
-        fixed = ((b"content-type", kind), (b"content-length", str(len(body)).encode()))
+        fixed = [(b"content-type", kind)] if kind else []
+        if status != _NO_CONTENT:
+            fixed.append((b"content-length", str(len(body)).encode()))
         await self._end(
             {"type": "http.response.start", "status": status, "headers": [*fixed, self._request_id, *headers]},
             {"type": "http.response.body", "body": body},
@@ -105,6 +108,12 @@ class Reply:
         """Send the last piece of a stream and end it."""
         self.ended = True
         await self._end({"type": "http.response.body", "body": body})
+
+    def break_off(self) -> None:
+        """End a stream that has no place for an error so that nobody takes it for whole."""
+        self.ended = True
+        if self._abort is not None:
+            self._abort()
 
     async def _end(self, *messages: Message) -> None:
         """Send what ends the answer; a client that does not read it in time is given up."""

@@ -35,8 +35,8 @@ class Dialect:
     """Headers, query string -> the gateway key, wherever this protocol's SDKs put it."""
     error_body: Callable[[WorkbenchError, str], bytes]
     """Error, request id -> a body that the SDKs raise by type."""
-    error_event: Callable[[bytes], bytes]
-    """Such a body -> one frame that the SDKs raise in the middle of a stream."""
+    error_event: Callable[[bytes], bytes | None]
+    """Such a body -> one frame that the SDKs raise in the middle of a stream; None where there is no such frame."""
     error_headers: Callable[[WorkbenchError], Headers]
     """Error -> headers of its own, `retry-after` among them."""
     framing: Callable[[str], Framing | None]

@@ -54,6 +54,10 @@ class Operation:
         """Return the provider itself, with all that its translation needs."""
         return provider
 
+    def needed(self, provider: Provider) -> Provider:
+        """Return the provider itself, with all that its translation needs."""
+        return provider
+
     async def ask(self, provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
         """Ask one provider."""
         return await ask(provider, question, attempt)

@@ -1,0 +1,113 @@
+"""What a native request asks, as far as the gateway must know: which model, whether in pieces."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from workbench.errors import InvalidInput
+from workbench.gateway.native.body import Passing
+from workbench.gateway.native.reading import NativeReader
+from workbench.gateway.native.rule import Rule
+from workbench.gateway.unified.body import decode
+
+_KEY_MODEL = re.compile(rb'"model"', re.IGNORECASE)
+_ESCAPED_KEY = re.compile(rb'"(?:\w|\\u00[0-9a-fA-F]{2}){1,24}"\s*:')
+_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ASKS_USAGE = b'"stream_options":{"include_usage":true},'
+
+OF_OTHERS: Mapping[str, str] = {
+    "previous_response_id": "responses",
+    "conversation": "conversations",
+    "cachedContent": "cachedContents",
+}
+"""Fields by which a body reads what is the whole account's, and the collection that a key's scopes must spell out."""
+
+
+class _Peek(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    previous_response_id: Any = None
+    conversation: Any = None
+    cachedContent: Any = None  # noqa: N815 - the protocol's name
+
+
+_peek = msgspec.json.Decoder(_Peek)
+
+
+@dataclass(kw_only=True)
+class NativeQuestion:
+    """One request as it goes to its provider."""
+
+    rule: Rule
+    """The row of its path."""
+    model: str = ""
+    """`{provider}/{model}`; empty where it names none."""
+    stream: bool = False
+    """Whether the answer is asked for in pieces."""
+    wants_usage: bool = True
+    """Whether events that tell the usage and nothing else are for the caller."""
+    size: int = 0
+    """Bytes of the body, as far as they are known."""
+    body: bytes | Passing | None = None
+    """The body as it came, but for `stream_options` where usage must be asked for."""
+    reads_of_others: tuple[str, ...] = ()
+    """Collections of the whole account that the body reads from."""
+    reading: NativeReader = field(init=False)
+    """What reads the answer that is under way."""
+
+    def reader(self) -> NativeReader:
+        """Return what reads one answer."""
+        self.reading = NativeReader(self.rule.reads, self.model)
+        return self.reading
+
+
+def peek_json(question: NativeQuestion, body: bytes) -> str | None:
+    """Look into a JSON body; fill in what it asks, and return the model that it names.
+
+    Raises InvalidInput where it is no JSON object, or names its model in two ways.
+    """
+    told = decode(body, _peek)
+    if question.rule.model == "body":
+        _check_one_model(body)
+    question.stream = question.stream or told.stream is True
+    question.body, question.size = body, len(body)
+    question.reads_of_others = tuple(what for name, what in OF_OTHERS.items() if getattr(told, name) is not None)
+    if question.rule.reads == "chat" and told.stream is True:
+        _ask_usage(question, body, told.stream_options)
+    return told.model
+
+
+def _check_one_model(body: bytes) -> None:
+    """Refuse a second `model`, in whatever spelling: the provider might believe another one than the gateway."""
+    plain = len(_KEY_MODEL.findall(body)) == 1
+    if plain and not (b"\\u00" in body and any(b"\\u" in found for found in _ESCAPED_KEY.findall(body))):
+        return
+    names: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names[:] = [name for name, _ in pairs]  # the outermost object comes last
+
+    json.loads(body, object_pairs_hook=note)
+    if sum(name.lower() == "model" for name in names) > 1:
+        raise InvalidInput("The request body names its model twice.", hint="Send `model` once.", param="model")
+
+
+def _ask_usage(question: NativeQuestion, body: bytes, options: dict[str, Any] | None) -> None:
+    """Have the provider tell the usage of a stream; the extra frame is for callers who asked themselves."""
+    if options is not None and options.get("include_usage") is True:
+        return
+    question.wants_usage = False
+    if options is None and b'"stream_options"' not in body:
+        start = body.index(b"{") + 1
+        question.body = body[:start] + _ASKS_USAGE + body[start:]
+    else:
+        fields = _raw_object.decode(body)
+        fields["stream_options"] = msgspec.Raw(msgspec.json.encode({**(options or {}), "include_usage": True}))
+        question.body = msgspec.json.encode(fields)

@@ -1,0 +1,38 @@
+"""The door to the native paths: a first segment that names a provider leads here."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from workbench.errors import InvalidInput
+from workbench.gateway.call import Call
+from workbench.gateway.native.errand import NativeErrand
+from workbench.gateway.native.model import NativeModels
+from workbench.gateway.native.target import read_target
+from workbench.gateway.parts import Parts
+from workbench.gateway.reply import error_reply
+
+
+class NativeRoutes:
+    """`/{provider}/...` for every provider of the configuration."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+        self._models = NativeModels()
+
+    def at(self, scope: Scope) -> ASGIApp | None:
+        """Return what answers a request, None where its path names no provider."""
+        first = scope["path"][1:].partition("/")[0]
+        return self if first in self._gateway.settings.providers else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one call live."""
+        gateway = self._gateway
+        try:
+            target = read_target(scope["raw_path"], scope["query_string"])
+        except InvalidInput as error:
+            await error_reply(Request(scope), error)(scope, receive, send)
+            return
+        kind = gateway.settings.providers[target.provider].kind
+        await Call(gateway, NativeErrand(gateway, self._models, target, kind, scope), scope, receive, send).live()
