@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from workbench.simulator.multipart import Part, parts_of
 from workbench.simulator.reply import Refused
+from workbench.simulator.shelves import Shelves
 from workbench.simulator.state import State
 
 
@@ -36,6 +37,8 @@ class Exchange:
     """What the simulator remembers."""
     region: str | None = None
     """The name in `/region/{name}/...`."""
+    provider: str = ""
+    """Whose path it is."""
     params: dict[str, str] = field(default_factory=dict)
     """What stood in the placeholders of the path."""
 
@@ -65,6 +68,12 @@ class Exchange:
         """Return the bearer token."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else None
+
+    @cached_property
+    def account(self) -> Shelves:
+        """Return what the caller's account holds: one for each provider, region and key."""
+        keys = sorted(key for key in self.presented if self.state.takes(key)) or ["token"]  # tokens come and go
+        return self.state.shelves(f"{self.provider} {self.region} {keys}")
 
     @cached_property
     def presented(self) -> set[str]:

@@ -34,7 +34,7 @@ class Table:
         """Return the row of a request, and the family that answers; fills in the exchange's `params`."""
         for path, params in self._candidates(exchange.method, exchange.path):
             if path.header is None or path.header in exchange.headers:
-                exchange.params = dict(params)
+                exchange.params, exchange.provider = dict(params), path.family.name
                 exchange.region = exchange.region or _region_of(exchange)
                 return path, path.family
         family = next((family for start, family in _FAMILY_OF if exchange.path.startswith(start)), OPENAI)
@@ -58,4 +58,6 @@ def _region_of(exchange: Exchange) -> str | None:
     return exchange.params.get("location") or (signature.region if signature is not None else None)
 
 
-TABLE = Table((*anthropic.PATHS, *gemini.PATHS, *vertex.PATHS, *bedrock.PATHS, *openai.PATHS, *azure.PATHS))
+_ALL = (anthropic.PATHS, gemini.PATHS, vertex.PATHS, bedrock.PATHS, openai.PATHS, openai.OTHERS, azure.PATHS)
+
+TABLE = Table(tuple(path for paths in _ALL for path in paths))

@@ -45,6 +45,8 @@ class Frames:
     """Further headers."""
     tokens: int = 0
     """What it counts against a quota of tokens."""
+    binary: bool = False
+    """Whether the frames are pieces of a file, so that no error can be told among them."""
 
 
 Reply = Whole | Frames

@@ -84,7 +84,7 @@ class Sending:
             frames = islice(frames, fault.frames)
         for frame in frames:
             await self._frame(frame)
-        if fault is not None and kind in ("cut", "stall"):
+        if kind in ("cut", "stall") or (reply.binary and kind in ("error", "corrupt")):
             await self._end_badly(kind)
         if fault is not None and kind == "error":
             await self._frame(error(fault))

@@ -18,8 +18,8 @@ _MADE = "2026-01-01T00:00:00Z"
 
 def create(exchange: Exchange) -> Reply:
     """Make a batch and answer all of it."""
-    state = exchange.state
-    name = state.new_id("msgbatch_")
+    account = exchange.account
+    name = account.new_id("msgbatch_")
     lines, counts = [], {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
     for request in exchange.body["requests"]:
         try:
@@ -31,7 +31,7 @@ def create(exchange: Exchange) -> Reply:
             result = {"type": "errored", "error": error_body(Refused(400, str(error)))}
         counts[result["type"]] += 1
         lines.append(msgspec.json.encode({"custom_id": request.get("custom_id"), "result": result}))
-    state.write(name, b"\n".join(lines) + b"\n")
+    account.write(name, b"\n".join(lines) + b"\n")
     batch = {
         "id": name,
         "type": "message_batch",
@@ -44,17 +44,17 @@ def create(exchange: Exchange) -> Reply:
         "cancel_initiated_at": None,
         "results_url": f"{exchange.url}/v1/messages/batches/{name}/results",
     }
-    return Whole(body=state.keep("message batches", batch))
+    return Whole(body=account.keep("message batch", batch))
 
 
 def retrieve(exchange: Exchange) -> Reply:
     """Answer with a batch."""
-    return Whole(body=exchange.state.find("message batches", exchange.params["id"]))
+    return Whole(body=exchange.account.find("message batch", exchange.params["id"]))
 
 
 def listed(exchange: Exchange) -> Reply:
     """Answer with all batches."""
-    data = exchange.state.all("message batches")
+    data = exchange.account.all("message batch")
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
     return Whole(body={"data": data, "has_more": False, **ends})
 
@@ -66,5 +66,5 @@ def cancel(exchange: Exchange) -> Reply:
 
 def results(exchange: Exchange) -> Reply:
     """Answer with the results, a line each."""
-    raw = exchange.state.read(exchange.params["id"])
+    raw = exchange.account.read(exchange.params["id"])
     return Whole(body=raw, content_type="application/x-jsonl")

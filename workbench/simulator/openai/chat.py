@@ -50,7 +50,7 @@ def chat(exchange: Exchange) -> Reply:
 def known_model(exchange: Exchange) -> None:
     """Refuse a fine-tuned model that no job here has made."""
     model = exchange.model
-    made = (job["fine_tuned_model"] for job in exchange.state.all("jobs"))
+    made = (job["fine_tuned_model"] for job in exchange.account.all("fine-tuning job"))
     if model.startswith("ft:") and model not in made:
         raise Refused(
             404, f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found"
