@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import InvalidInput
+from workbench.gateway.providers import bedrock_pictures
 from workbench.gateway.providers.embeddings import embeddings_lane
 from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, transformed
 from workbench.gateway.providers.translation import Asking, Lanes, Request, Step, Translated
@@ -129,4 +130,5 @@ LANES: Lanes = {
         )
     ),
     "embeddings": _embeddings,
+    **bedrock_pictures.LANES,
 }

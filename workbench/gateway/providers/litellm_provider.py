@@ -80,7 +80,10 @@ class LitellmProvider:
 
     async def answer(self, question: Question, model: str) -> Whole:
         """Ask for a plain answer."""
-        translated = self._translate(question, model, stream=False)
+        if question.form is None:
+            translated = self._translate(question, model, stream=False)
+        else:  # pictures are decoded
+            translated = await asyncio.to_thread(self._translate, question, model, stream=False)
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def fetch(request: Request) -> tuple[bytes, str | None]:
@@ -128,7 +131,7 @@ class LitellmProvider:
                 code="unsupported_operation",
             )
         fields = msgspec.json.decode(question.body_for(model))
-        asking = Asking(self.name, self.base_url, self._settings, model, fields, stream)
+        asking = Asking(self.name, self.base_url, self._settings, model, fields, stream, question.form)
         try:
             translated = lane(asking)
         except WorkbenchError:

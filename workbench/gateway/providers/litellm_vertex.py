@@ -1,9 +1,10 @@
-"""Vertex AI: Gemini and Claude by litellm's translation, and text embeddings, each at its place in a project."""
+"""Vertex AI: Gemini and Claude by litellm, text embeddings and pictures, each at its place in a project."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from workbench.gateway.providers import vertex_pictures
 from workbench.gateway.providers.embeddings import embeddings_lane
 from workbench.gateway.providers.litellm_anthropic import OWN as OWN_OF_CLAUDE
 from workbench.gateway.providers.litellm_anthropic import MessagesReader
@@ -11,22 +12,12 @@ from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, tr
 from workbench.gateway.providers.litellm_gemini import OWN as OWN_OF_GEMINI
 from workbench.gateway.providers.litellm_gemini import GenerateContentReader, generate_content
 from workbench.gateway.providers.translation import Asking, Lanes, Request, Translated
+from workbench.gateway.providers.vertex_place import place
 
-_PLACE = "v1/projects/{project}/locations/{location}/"
 _VERSION = "vertex-2023-10-16"
 _TEXTS_AT_ONCE = {"gemini-embedding-001": 1}
 """How many texts a model takes in one request; others take `_TEXTS`."""
 _TEXTS = 250
-
-
-def place(asking: Asking, publisher: str, method: str) -> Any:
-    """Return the URL of a model's method; a model of one's own is named `endpoints/ID`."""
-    settings = asking.settings
-    where = {"project": settings.project or "", "location": settings.location or ""}
-    if asking.model.startswith("endpoints/"):
-        return asking.url(_PLACE + "endpoints/{id}:" + method, id=asking.model.removeprefix("endpoints/"), **where)
-    path = _PLACE + f"publishers/{publisher}/models/{{model}}:{method}"
-    return asking.url(path, model=asking.model, **where)
 
 
 def _gemini(chat: Chat) -> Request:
@@ -70,4 +61,8 @@ def _vectors(answers: list[dict[str, Any]]) -> tuple[list[list[float]], int | No
     return [one["values"] for one in found], sum(counts) if all(counts) else None
 
 
-LANES: Lanes = {"chat/completions": _chat, "embeddings": embeddings_lane(ask=_embeddings, vectors=_vectors)}
+LANES: Lanes = {
+    "chat/completions": _chat,
+    "embeddings": embeddings_lane(ask=_embeddings, vectors=_vectors),
+    **vertex_pictures.LANES,
+}

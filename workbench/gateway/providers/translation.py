@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from yarl import URL
@@ -12,6 +12,9 @@ from yarl import URL
 from workbench.errors import InvalidInput
 from workbench.settings import ProviderSettings
 from workbench.wire.sse import Event
+
+if TYPE_CHECKING:
+    from workbench.gateway.unified.form import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Asking:
     """The request body in OpenAI's shape."""
     stream: bool
     """Whether the answer is asked for in pieces."""
+    form: Form | None = None
+    """The multipart body, where it is one."""
 
     def url(self, path: str, **parts: str) -> URL:
         """Return a URL below the root; `{parts}` of the path are encoded, slashes and colons included."""
