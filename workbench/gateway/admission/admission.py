@@ -9,13 +9,10 @@ from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
 from workbench.gateway.admission.cells import Counters, OwnCounters
 from workbench.gateway.admission.gauge import Gauge
-from workbench.gateway.admission.measured import Measured, Sized, measure
+from workbench.gateway.admission.measured import Measured, Sized
 from workbench.gateway.admission.ticket import FREE, HeldTicket, Ticket
 from workbench.gateway.ledger.reports import Spent
 
-_BYTES_PER_TOKEN = 4
-_USUAL_OUTPUT = 256
-"""Output tokens that are expected of a call which names no limit."""
 _FEW = 1000
 
 
@@ -52,7 +49,7 @@ class Admission:
     def admit(self, key: Key, question: Measured | Sized) -> Ticket:
         """Let a call begin; raises LimitExceeded, which says when to come back."""
         gauge = self._gauges.get(key.id)
-        return FREE if gauge is None else HeldTicket(gauge, _expected(question))
+        return FREE if gauge is None else HeldTicket(gauge, question)
 
     def headers(self, key: Key) -> list[tuple[bytes, bytes]]:
         """Return the `x-ratelimit-*` headers of a key."""
@@ -76,9 +73,3 @@ class Admission:
 def is_held(key: Key) -> bool:
     """Tell whether a key is held to anything."""
     return key.limits != NO_LIMITS or key.budget != NO_BUDGET
-
-
-def _expected(question: Measured | Sized) -> int:
-    asked = measure(question)
-    output = _USUAL_OUTPUT if asked.output_limit is None else min(asked.output_limit, _USUAL_OUTPUT)
-    return asked.most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)

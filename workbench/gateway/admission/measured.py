@@ -27,6 +27,14 @@ class Measured(Protocol):
         """Return the same question with that limit for each answer; None where its protocol can't say it."""
 
 
+class Counted(Measured, Protocol):
+    """A question whose prompt can be looked at more closely, which takes longer."""
+
+    @property
+    def counted(self) -> Usage:
+        """As `most`, but a token for each byte of the prompt's texts alone."""
+
+
 class Sized(Protocol):
     """A question of which only the size is known."""
 
@@ -50,6 +58,11 @@ class BySize:
 
 def measure(question: Measured | Sized) -> Measured | BySize:
     """Return what is known of a question."""
-    if hasattr(question, "most"):
+    if hasattr(type(question), "most"):  # asked of the class: it takes time to tell
         return cast("Measured", question)
-    return BySize(Usage(input_tokens=question.size))
+    return BySize(Usage(input_tokens=cast("Sized", question).size))
+
+
+def counted(question: Measured | BySize) -> Usage:
+    """Return the closest bound of what a question can use, output tokens aside."""
+    return cast("Counted", question).counted if hasattr(type(question), "counted") else question.most

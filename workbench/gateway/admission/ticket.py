@@ -8,14 +8,17 @@ from typing import TypeVar, cast
 
 from workbench.errors import BudgetExhausted, PriceUnknown
 from workbench.gateway.admission.gauge import OVERRUN, Gauge
-from workbench.gateway.admission.measured import Measured, Sized, measure
+from workbench.gateway.admission.measured import Measured, Sized, counted, measure
 from workbench.gateway.admission.purse import at_most, dollars, picodollars
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.routing.models import Deployment
 
 _log = logging.getLogger("workbench.gateway.admission")
 
-_LEAST_OUTPUT = 16
+_BYTES_PER_TOKEN = 4
+_USUAL_OUTPUT = 256
+"""Output tokens that are expected of a call which names no limit."""
+_LEAST_OUTPUT = 4
 """Output tokens below which an answer is not worth its prompt."""
 _UNKNOWN_OUTPUT = 131_072
 """Output tokens of an answer, at most, where neither the caller nor the price book says."""
@@ -51,10 +54,10 @@ class HeldTicket(Ticket):
 
     __slots__ = ("_began", "_covered", "_expected", "_gauge", "_held", "_open")
 
-    def __init__(self, gauge: Gauge, expected: int) -> None:
+    def __init__(self, gauge: Gauge, question: Measured | Sized) -> None:
         self._gauge = gauge
         self._began = monotonic_ns()
-        self._expected = expected if gauge.key.limits.tokens_per_minute is not None else 0
+        self._expected = 0 if gauge.key.limits.tokens_per_minute is None else _expected(question)
         self._held = 0
         self._covered = False
         gauge.enter(self._began, self._expected)
@@ -72,19 +75,22 @@ class HeldTicket(Ticket):
             )
         self._covered = True
         asked = measure(question)
-        prompt = rate.most(asked.most)
         token = rate.dearest_output(asked.most.input_tokens) * max(1, asked.choices)
         limit = known.max_output_tokens or known.context_tokens or _UNKNOWN_OUTPUT
         if asked.output_limit is not None:
             limit = min(limit, asked.output_limit)
-        if self._hold(at_most(prompt + limit * token)):
+        prompt = rate.most(asked.most)
+        if self._hold(prompt + limit * token):
             return question
+        prompt = min(prompt, rate.most(counted(asked)))
+        if self._hold(prompt + limit * token):
+            return question
+        least = min(_LEAST_OUTPUT, limit)
         room, left = (dollars(amount + self._held) for amount in self._gauge.room())
         tokens = int((room - prompt) / token) if token else 0
-        least = min(_LEAST_OUTPUT, limit)
-        if least <= tokens:
+        if tokens >= least:
             limited = asked.with_output_limit(tokens)
-            if limited is not None and self._hold(at_most(prompt + tokens * token)):
+            if limited is not None and self._hold(prompt + tokens * token):
                 return cast("_Q", limited)
             least = limit
         cost = prompt + least * token
@@ -113,7 +119,8 @@ class HeldTicket(Ticket):
             )  # fmt: skip
         return overrun
 
-    def _hold(self, amount: int) -> bool:
+    def _hold(self, usd: float) -> bool:
+        amount = at_most(usd)
         more = amount - self._held
         if more > 0:
             if not self._gauge.hold(more):
@@ -133,3 +140,9 @@ class HeldTicket(Ticket):
             f"The budget of key {key.id} does not reach for this call, which may cost {least:.6f} USD.",
             hint="`/me` tells what is left; the admin may raise it.",
         )
+
+
+def _expected(question: Measured | Sized) -> int:
+    asked = measure(question)
+    output = _USUAL_OUTPUT if asked.output_limit is None else min(asked.output_limit, _USUAL_OUTPUT)
+    return asked.most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)

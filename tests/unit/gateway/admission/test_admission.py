@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import pytest
 
@@ -357,3 +357,25 @@ def test_gauges_of_dead_keys_are_let_go(new_key: NewKey) -> None:
         keys.put(key)
         desk.hold_to(key)
     assert len(desk._gauges) < 2000
+
+
+class TestCloserLook:
+    """A question that can be bounded by its texts is, where its bytes do not fit."""
+
+    @dataclass(frozen=True)
+    class Wordy(Asked):
+        looks: ClassVar[list[str]] = []
+
+        @property
+        def counted(self) -> Usage:
+            self.looks.append("looked")
+            return Usage(input_tokens=self.size // 10)
+
+    def test_only_where_the_bytes_do_not_fit(self, desk: Admission, held_key: HeldKey) -> None:
+        asked = self.Wordy(size=1000, output_limit=0)
+        rich, poor = held_key(usd_total=1.0), held_key(usd_total=0.9)
+        assert desk.admit(rich, asked).cover(asked, WHERE, DOLLAR) is asked
+        assert asked.looks == []
+        assert desk.admit(poor, asked).cover(asked, WHERE, DOLLAR) is asked
+        assert asked.looks == ["looked"]
+        assert desk.left(poor)["usd_total"] == pytest.approx(0.8)
