@@ -19,7 +19,7 @@ COMMANDS = {
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
     "config": "Write, check and show the configuration.",
     "keys": "Issue, list and revoke exploration keys.",
-    "models": "Get and list the embedded models.",
+    "models": "Onboard models of your own; get, list, start and stop the embedded ones.",
     "prompts": "Register, show, promote and list prompts.",
     "rag": "Ingest documents and ask questions about them.",
     "status": "Show what runs.",

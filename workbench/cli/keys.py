@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
     from workbench.client.key_desk import KeyDesk
 
 _TIMEOUT = 10.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-_url_option = click.option(
-    "--url", metavar="URL", help="Gateway; default: $WORKBENCH_GATEWAY_URL, the embedded one, or [gateway] of the file."
-)
 
 
 class _Duration(click.ParamType[int]):
@@ -41,7 +38,7 @@ def command() -> None:
 @command.command()
 @click.option("--note", default="", help="What the key is for.")
 @click.option("--expires-in", type=_Duration(), default="1d", show_default=True, help="3600, 90m, 12h or 7d.")
-@_url_option
+@url_option
 @json_option
 def issue(*, note: str, expires_in: int, url: str | None, as_json: bool) -> None:
     """Issue a key; it is shown this once."""
@@ -56,7 +53,7 @@ def issue(*, note: str, expires_in: int, url: str | None, as_json: bool) -> None
 
 
 @command.command("list")
-@_url_option
+@url_option
 @json_option
 def list_(*, url: str | None, as_json: bool) -> None:
     """List your keys, newest first."""
@@ -76,7 +73,7 @@ def list_(*, url: str | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("key_id")
-@_url_option
+@url_option
 def revoke(*, key_id: str, url: str | None) -> None:
     """Revoke a key at once, by its id."""
     _desk(url).revoke(key_id, timeout=_TIMEOUT)
@@ -85,26 +82,7 @@ def revoke(*, key_id: str, url: str | None) -> None:
 
 def _desk(url: str | None) -> KeyDesk:
     """Return the key desk of the gateway that is meant."""
-    from workbench.client.desk import is_loopback
-    from workbench.client.find import same_origin
     from workbench.client.key_desk import KeyDesk
-    from workbench.errors import AuthenticationFailed
-    from workbench.settings import identity_token, load_settings, mounted_environment
-    from workbench.wire.embedded import read_owner_token, read_record
 
-    settings = load_settings(credentials=False)
-    record = read_record(settings.home)
-    own = f"http://{settings.gateway.host}:{settings.gateway.port}"
-    asked = url or mounted_environment().gateway_url or (record.url if record else own)
-    homes_own = is_loopback(asked) and (
-        url is not None or same_origin(asked, own) or (record is not None and same_origin(asked, record.url))
-    )
-    # The owner's token goes to the home's own gateway, or where the user says, and never off this machine.
-    token = (read_owner_token(settings.home) if homes_own else None) or identity_token()
-    if token is None:
-        raise AuthenticationFailed(
-            f"No identity token for the gateway at {asked}.",
-            hint="Start it with `workbench gateway`, or set WORKBENCH_IDENTITY_TOKEN.",
-            code="missing_key",
-        )
-    return KeyDesk(asked, token)
+    asked = asked_gateway(url)
+    return KeyDesk(asked.url, asked.token)

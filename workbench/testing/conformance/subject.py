@@ -42,6 +42,7 @@ def read_subjects(url: str, key: str | None, *, each_provider: bool) -> list[Sub
     found: dict[tuple[str, str], Subject] = {}
     for row in rows:
         told = row["catalogue"]
+        facts = told.get("facts") or {}
         if not told["allowed"]:
             continue
         for deployment in told["deployments"]:
@@ -50,8 +51,8 @@ def read_subjects(url: str, key: str | None, *, each_provider: bool) -> list[Sub
                 provider=deployment["provider"] if each_provider else "",
                 task=told["task"],
                 kind=deployment.get("kind"),
-                context_tokens=told.get("context_tokens"),
-                capabilities=told.get("capabilities") or {},
+                context_tokens=told.get("context_tokens") or facts.get("context_tokens"),
+                capabilities=facts,
             )
             found.setdefault((subject.model, subject.provider), subject)
     return list(found.values())

@@ -1,4 +1,4 @@
-"""`workbench models`: get, list and remove the weights of the embedded models."""
+"""`workbench models`: onboard models, see to the embedded ones, and get, list and remove their weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
+from workbench.cli.models.add import add
+from workbench.cli.models.engines import ps, start, stop
 from workbench.cli.options import json_option
 
 
 @click.group()
 def command() -> None:
-    """Get, list and remove the weights of the embedded models."""
+    """Onboard models of one's own, and see to the embedded ones."""
+
+
+for _command in (add, ps, start, stop):
+    command.add_command(_command)
 
 
 @command.command()
