@@ -14,6 +14,7 @@ from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.in_flight import InFlight
+from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.spool import Spool
@@ -34,7 +35,10 @@ from workbench.settings import Settings, load_settings
 class Parts:
     """The rooms of one gateway. `open` and `close` are its life; between them nothing here changes but contents."""
 
-    def __init__(self, settings: Settings, *, read: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, read: Callable[[], Settings] | None = None, worker: int | None = None
+    ) -> None:
+        """Put a gateway together; `worker` is its number where it is one of several processes."""
         self.upstream = Upstream(settings)
         self.stage = settings.gateway.stage
         self.state = State(settings.database_url)
@@ -52,6 +56,8 @@ class Parts:
         self.feedback = Feedback(self.state, self.reports)
         self.registry = Registry(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
+        self.follower = Follower(self)
+        self._alone = worker is None and self.state.is_file
         self.failure: WorkbenchError | None = None
         """Why `open` failed."""
 
@@ -114,9 +120,12 @@ class Parts:
         self.admission.load(keys, await asyncio.to_thread(self.reports.spent, bounded))
         await self.upstream.open()
         self.registry.enter(self.upstream)
+        if not self._alone:
+            self.follower.follow()
 
     async def close(self) -> None:
         """Close everything, the ledger last but for the database: no row is lost."""
+        await self.follower.close()
         await self.reloader.close()
         await self.upstream.close()
         await asyncio.to_thread(self.spool.close)
@@ -124,5 +133,6 @@ class Parts:
 
     def _open_databases(self) -> None:
         self.state.open()
+        self.follower.begin()
         self.published.open()
         self.registry.open()

@@ -17,6 +17,8 @@ from pathlib import Path
 import uvicorn
 
 from workbench.errors import Conflict, SettingsError, Unavailable, WorkbenchError
+from workbench.gateway import workers
+from workbench.gateway.admission.cells import WORKERS as MOST_WORKERS
 from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
 from workbench.gateway.parts import Parts
@@ -31,11 +33,14 @@ _BACKLOG = 1024
 class _Server(uvicorn.Server):
     """A uvicorn that says when it is ready and ends with exit code 0 on SIGTERM."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Parts, *, url: str, embedding: Embedding | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, gateway: Parts, *, url: str, embedding: Embedding | None, is_worker: bool
+    ) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._url = url
         self._embedding = embedding
+        self._is_worker = is_worker
         self._watch: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
 
@@ -44,7 +49,9 @@ class _Server(uvicorn.Server):
         if self._embedding is not None:
             self._embedding.announce(self._url)
             self._watch = asyncio.create_task(self._embedding.watch(self._gateway, leave=self._stop))
-        print(f"workbench gateway ready at {self._url}", flush=True)  # noqa: T201 - the line that others wait for
+        if self._is_worker:
+            asyncio.get_running_loop().add_reader(0, self._parent_is_gone)
+        print(workers.READY if self._is_worker else _ready(self._url), flush=True)  # noqa: T201 - others wait for it
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,6 +62,11 @@ class _Server(uvicorn.Server):
         if hasattr(signal, "SIGHUP"):
             loop.add_signal_handler(signal.SIGHUP, self._reload)
         yield
+
+    def _parent_is_gone(self) -> None:
+        asyncio.get_running_loop().remove_reader(0)
+        if not self.should_exit:
+            self._stop()
 
     def _reload(self) -> None:
         self._reloading = asyncio.create_task(self._gateway.reloader.reload_and_log())
@@ -67,8 +79,18 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, *, host: str | None = None, port: int | None = None, embedded: bool = False) -> None:
-    """Serve until SIGTERM, or, embedded, until nobody uses it; raises WorkbenchError if it can't start."""
+def serve(
+    settings: Settings,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    embedded: bool = False,
+    worker: int | None = None,
+) -> None:
+    """Serve until SIGTERM, or, embedded, until nobody uses it; raises WorkbenchError if it can't start.
+
+    `worker` is the number of this process among several that share the port.
+    """
     os.umask(0o077)  # state, ledger and logs are their owner's
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
 
@@ -78,17 +100,38 @@ def serve(settings: Settings, *, host: str | None = None, port: int | None = Non
     def read() -> Settings:
         return placed(load_settings(settings.file, home=settings.home))
 
-    gateway = Parts(placed(settings), read=read)
+    gateway = Parts(placed(settings), read=read, worker=worker)
     place = gateway.settings.gateway
     embedding = Embedding(settings.home) if embedded else None
     if embedding is not None:
         embedding.claim()
     try:
-        listener = _listen(place.host, place.port, any_other=embedded)
-        _run(gateway, listener, embedding)
+        listener = _listen(place.host, place.port, any_other=embedded, shared=worker is not None)
+        _run(gateway, listener, embedding, is_worker=worker is not None)
     finally:
         if embedding is not None:
             embedding.release()
+
+
+def serve_with_workers(settings: Settings, count: int, *, host: str | None = None, port: int | None = None) -> None:
+    """Serve with several processes until SIGTERM; raises WorkbenchError or SystemExit if they can't start."""
+    host, port = host or settings.gateway.host, settings.gateway.port if port is None else port
+    try:
+        held = workers.reserve(host, port)
+    except OSError as error:
+        raise _can_not_listen(host, port, error) from error
+    place = ["--host", host, "--port", str(held.getsockname()[1])]
+    config = ["--config", str(settings.file)] if settings.file is not None else []
+
+    def command(worker: int) -> list[str]:
+        return [sys.executable, "-m", "workbench.gateway", *config, *place, "--worker", str(worker)]
+
+    os.environ["WORKBENCH_HOME"] = str(settings.home)
+    _log_to_stderr()
+    with held:
+        run = workers.Workers(count, command).run(ready=lambda: print(_ready(_url(held)), flush=True))  # noqa: T201
+        if code := asyncio.run(run):
+            sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,10 +141,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", help="address to listen on; default: [gateway] host")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for any free one; default: [gateway] port")
     parser.add_argument("--embedded", action="store_true", help="serve this home while somebody holds a lease on it")
-    parser.add_argument("--workers", type=int, choices=[1], default=1, help="processes; only 1 until limits are shared")
+    parser.add_argument("--workers", type=int, default=1, choices=range(1, MOST_WORKERS + 1), metavar="N",
+                        help=f"processes, 1 to {MOST_WORKERS}")  # fmt: skip
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     try:
-        serve(load_settings(given.config), host=given.host, port=given.port, embedded=given.embedded)
+        settings = load_settings(given.config)
+        if given.workers > 1 and given.embedded:
+            parser.error("an embedded gateway is one process: leave --workers away")
+        elif given.workers > 1:
+            serve_with_workers(settings, given.workers, host=given.host, port=given.port)
+        else:
+            serve(settings, host=given.host, port=given.port, embedded=given.embedded, worker=given.worker)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a program's last word
         sys.exit(2)
@@ -110,10 +161,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None) -> None:
+def _log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+
+
+def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None, *, is_worker: bool) -> None:
+    _log_to_stderr()
     config = uvicorn.Config(
         create_app(gateway.settings, parts=gateway),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
@@ -128,7 +183,7 @@ def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None) -
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(STOP_SECONDS) + 5,
     )
-    server = _Server(config, gateway, url=_url(listener), embedding=embedding)
+    server = _Server(config, gateway, url=_url(listener), embedding=embedding, is_worker=is_worker)
     # A start that fails is told once, by the error, and not by a traceback before it.
     logging.getLogger("uvicorn.error").addFilter(lambda _: gateway.failure is None)
     try:
@@ -137,11 +192,11 @@ def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None) -
         raise gateway.failure or Unavailable("The gateway did not start.") from error
 
 
-def _listen(host: str, port: int, *, any_other: bool) -> socket.socket:
-    """Return a listening socket; with `any_other`, on another port where this one is taken."""
+def _listen(host: str, port: int, *, any_other: bool, shared: bool) -> socket.socket:
+    """Return a listening socket; with `any_other`, on another port where this one is taken, else perhaps `shared`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
     try:
         try:
             listener.bind((host, port))
@@ -152,15 +207,23 @@ def _listen(host: str, port: int, *, any_other: bool) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise Conflict(
-                f"Port {port} of {host} is taken.", hint="Stop what listens there, or choose another with --port."
-            ) from error
-        raise Unavailable(
-            f"The gateway can't listen on {host}:{port}: {error.strerror}.", hint="Check [gateway] host and port."
-        ) from error
+        raise _can_not_listen(host, port, error) from error
     listener.setblocking(False)
     return listener
+
+
+def _can_not_listen(host: str, port: int, error: OSError) -> WorkbenchError:
+    if error.errno == errno.EADDRINUSE:
+        return Conflict(
+            f"Port {port} of {host} is taken.", hint="Stop what listens there, or choose another with --port."
+        )
+    return Unavailable(
+        f"The gateway can't listen on {host}:{port}: {error.strerror}.", hint="Check [gateway] host and port."
+    )
+
+
+def _ready(url: str) -> str:
+    return f"workbench gateway ready at {url}"
 
 
 def _url(listener: socket.socket) -> str:

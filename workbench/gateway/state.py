@@ -18,8 +18,11 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 5.0
+
+KEYS, PROMPTS, MODELS, CONFIGURATION = "keys", "prompts", "models", "configuration"
+"""Topics whose changes other processes follow."""
 
 metadata = sa.MetaData()
 
@@ -42,6 +45,13 @@ keys_table = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double),
     sa.Column("revoked_at", sa.Double),
+)
+
+changes_table = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("topic", sa.String(40), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
 )
 
 models_table = sa.Table(
@@ -85,6 +95,8 @@ class State:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self._engine = _engine(self.url)
+        self.is_file = self.url.get_backend_name() == "sqlite"
+        """Whether it is a file of this machine, so that no other machine's gateway shares it."""
 
     def open(self) -> None:
         """Create, check or upgrade the schema.
@@ -109,11 +121,16 @@ class State:
                 connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Give a connection whose work is kept whole or not at all; raises Unavailable where the database fails."""
+    def transaction(self, *, tells: str | None = None) -> Iterator[sa.Connection]:
+        """Give a connection whose work is kept whole or not at all; raises Unavailable where the database fails.
+
+        `tells` is the topic that it changes, for those who follow.
+        """
         try:
             with self._engine.begin() as connection:
                 yield connection
+                if tells is not None:
+                    _count_up(connection, tells)
         except sa.exc.IntegrityError:
             raise
         except sa.exc.DBAPIError as error:
@@ -123,9 +140,34 @@ class State:
                 code="state_unavailable",
             ) from error
 
+    def tell(self, topic: str) -> int:
+        """Tell those who follow of a change; return its number."""
+        with self.transaction() as connection:
+            _count_up(connection, topic)
+            return int(connection.execute(_NUMBER, {"topic": topic}).scalar_one())
+
+    def changes(self) -> dict[str, int]:
+        """Return how often each topic has changed."""
+        with self.transaction() as connection:
+            return {row.topic: row.number for row in connection.execute(sa.select(changes_table))}
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+_NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == sa.bindparam("topic"))
+
+
+def _count_up(connection: sa.Connection, topic: str) -> None:
+    more = changes_table.update().where(changes_table.c.topic == topic).values(number=changes_table.c.number + 1)
+    if connection.execute(more).rowcount:
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(changes_table.insert().values(topic=topic, number=1))
+    except sa.exc.IntegrityError:  # another process was the first
+        connection.execute(more)
 
 
 def _upgrade(connection: sa.Connection) -> None:

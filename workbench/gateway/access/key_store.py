@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.limits import Budget, Limits
 from workbench.gateway.access.scopes import Scopes
-from workbench.gateway.state import State, keys_table
+from workbench.gateway.state import KEYS, State, keys_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ class KeyStore:
 
     def add(self, key: Key) -> None:
         """Keep a new key."""
-        with self._state.transaction() as connection:
+        with self._state.transaction(tells=KEYS) as connection:
             connection.execute(
                 keys_table.insert().values(
                     id=key.id,
@@ -72,12 +72,12 @@ class KeyStore:
 
     def change(self, key: Key) -> None:
         """Keep what may change of a key."""
-        with self._state.transaction() as connection:
+        with self._state.transaction(tells=KEYS) as connection:
             connection.execute(keys_table.update().where(keys_table.c.id == key.id).values(**_changeable(key)))
 
     def revoke(self, keys: Iterable[Key]) -> None:
         """Keep that keys were revoked, and when; an earlier time stays."""
-        with self._state.transaction() as connection:
+        with self._state.transaction(tells=KEYS) as connection:
             for key in keys:
                 connection.execute(
                     keys_table.update()

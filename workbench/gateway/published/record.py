@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from workbench.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from workbench.gateway.access.identity import Identity
-from workbench.gateway.state import State, published_table
+from workbench.gateway.state import PROMPTS, State, published_table
 from workbench.gateway.times import utc_now
 from workbench.wire.prompt_hash import canonical_json, prompt_hash
 
@@ -65,6 +65,7 @@ class Published:
         with self._state.transaction() as connection:
             rows = connection.execute(sa.select(published_table).order_by(published_table.c.seq)).all()
         prev_hash = GENESIS
+        records = []
         for seq, row in enumerate(rows, 1):
             record = _checked(row.record, seq=seq, prev_hash=prev_hash, record_hash=row.record_hash)
             if record is None:
@@ -73,8 +74,9 @@ class Published:
                     hint="The admin must restore the state database from a backup.",
                 )
                 return
-            self._keep(record)
+            records.append(record)
             prev_hash = row.record_hash
+        self._records, self._live = records, {(record["name"], record["alias"]): record for record in records}
 
     def get(self, reference: str) -> dict[str, Any]:
         """Return what is live under `name@alias`; raises NotFound with the nearest."""
@@ -108,6 +110,7 @@ class Published:
         if not template:
             raise InvalidInput("template is empty.", hint="Send a text or messages.", param="template")
         async with self._writing:
+            await asyncio.to_thread(self.open)  # another process may have published
             last = self._records[-1] if self._records else None
             record = {
                 "seq": (last["seq"] if last else 0) + 1,
@@ -131,7 +134,7 @@ class Published:
 
     def _append(self, record: dict[str, Any]) -> None:
         try:
-            with self._state.transaction() as connection:
+            with self._state.transaction(tells=PROMPTS) as connection:
                 connection.execute(
                     published_table.insert().values(
                         seq=record["seq"],
@@ -144,7 +147,7 @@ class Published:
                 )
         except sa.exc.IntegrityError as error:
             raise Conflict(
-                "Another gateway has published since this one started.", hint="Restart this gateway, then try again."
+                "Another gateway published at the same moment.", hint="Look at what it published, then try again."
             ) from error
 
     def _keep(self, record: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from workbench.errors import Conflict, InvalidInput, NotFound
 from workbench.gateway.routing.models import Audience, Model, model_from
 from workbench.gateway.routing.patterns import is_pattern
-from workbench.gateway.state import State, models_table
+from workbench.gateway.state import MODELS, State, models_table
 from workbench.gateway.times import utc_text
 from workbench.settings import ModelSettings
 
@@ -87,11 +87,24 @@ class Registry:
     def open(self) -> None:
         """Read them back; blocks."""
         with self._state.transaction() as connection:
-            for row in connection.execute(sa.select(models_table).order_by(models_table.c.created_at)).mappings():
-                registration = msgspec.convert(row["model"], Registration)
-                self._kept[registration.name] = Kept(
-                    registration=registration, created_at=row["created_at"], created_by=row["created_by"]
-                )
+            rows = connection.execute(sa.select(models_table).order_by(models_table.c.created_at)).mappings().all()
+        self._kept = {
+            row["name"]: Kept(
+                registration=msgspec.convert(row["model"], Registration),
+                created_at=row["created_at"],
+                created_by=row["created_by"],
+            )
+            for row in rows
+        }
+
+    async def catch_up(self, current: Callable[[], Upstream]) -> None:
+        """Put in force what another process has registered or taken away."""
+        async with self._lock:
+            before = self._kept
+            await asyncio.to_thread(self.open)
+            for name in before.keys() - self._kept.keys():
+                current().models.forget(name)
+            self.enter(current())
 
     def list(self) -> list[Kept]:
         """Return all of them, the oldest first."""
@@ -141,7 +154,7 @@ class Registry:
             return kept
 
     def _write(self, kept: Kept) -> None:
-        with self._state.transaction() as connection:
+        with self._state.transaction(tells=MODELS) as connection:
             name = kept.registration.name
             connection.execute(models_table.delete().where(models_table.c.name == name))
             connection.execute(
@@ -154,7 +167,7 @@ class Registry:
             )
 
     def _delete(self, name: str) -> None:
-        with self._state.transaction() as connection:
+        with self._state.transaction(tells=MODELS) as connection:
             connection.execute(models_table.delete().where(models_table.c.name == name))
 
 

@@ -13,6 +13,7 @@ from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of, read_json
 from workbench.gateway.routing import status
 from workbench.gateway.routing.registry import Registration
+from workbench.gateway.state import CONFIGURATION
 
 _registration = msgspec.json.Decoder(Registration)
 
@@ -41,7 +42,9 @@ class RoutingRoutes:
     async def reload(self, request: Request) -> Response:
         """Answer `POST /admin/v1/reload`."""
         self._admin(request)
-        return json_reply(request, {"reloaded": True, **await self._gateway.reloader.reload()})
+        changed = await self._gateway.reloader.reload()
+        await self._gateway.follower.tell(CONFIGURATION)
+        return json_reply(request, {"reloaded": True, **changed})
 
     def _admin(self, request: Request) -> Identity:
         return identity_of(headers_of(request), self._gateway.owner)

@@ -1,0 +1,188 @@
+"""Several worker processes: one address, keys known to all of them, no end but a wished one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from workbench.gateway.ledger.chain import verify
+from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+
+WORKERS = 2
+HELLO: Any = [{"role": "user", "content": "hello " * 40}]
+MODEL = '[[models]]\nname = "{name}"\ndeployments = [{{ provider = "acme", model = "{name}" }}]\n'
+
+
+def config(url: str, *models: str) -> str:
+    provider = (
+        f'[providers.acme]\nkind = "openai_compatible"\nbase_url = "{url}/v1"\ncredential = {{ env = "ACME_KEY" }}\n'
+    )
+    return provider + "".join(MODEL.format(name=name) for name in models)
+
+
+@pytest.fixture(scope="module")
+def providers() -> Iterator[SimulatedProviders]:
+    with simulated_providers() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(providers: SimulatedProviders, tmp_path: Path) -> Iterator[RunningGateway]:
+    providers.clear()
+    with running_gateway(
+        tmp_path, config=config(providers.url, "chat"), arguments=("--workers", str(WORKERS)),
+        environ={"ACME_KEY": providers.credential},
+    ) as running:  # fmt: skip
+        children = psutil.Process(running.process.pid).children()
+        yield running
+        running.stop() if running.process.poll() is None else None
+        psutil.wait_procs(children, timeout=10)
+        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def ask(gateway: RunningGateway, key: str, model: str = "chat", **more: Any) -> httpx.Response:
+    """Make a call on a connection of its own: the kernel chooses a worker."""
+    return httpx.post(
+        f"{gateway.url}/v1/chat/completions", json={"model": model, "messages": HELLO, **more},
+        headers={"authorization": f"Bearer {key}"}, timeout=30,
+    )  # fmt: skip
+
+
+def statuses(gateway: RunningGateway, key: str, model: str = "chat") -> set[int]:
+    """Return the statuses of so many calls that every worker has surely answered one."""
+    return {ask(gateway, key, model).status_code for _ in range(16)}
+
+
+def workers(gateway: RunningGateway) -> list[psutil.Process]:
+    return psutil.Process(gateway.process.pid).children()
+
+
+def test_both_answer_and_each_writes_a_chain_of_its_own(gateway: RunningGateway) -> None:
+    key = gateway.issue_key()
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    assert len(workers(gateway)) == WORKERS
+    ledger = gateway.home / "ledger" / "calls.db"
+    with sqlite3.connect(ledger) as connection:
+        written = {writer for (writer,) in connection.execute("SELECT DISTINCT writer FROM calls")}
+    assert written == {"w0", "w1"}
+    assert gateway.stop() == 0
+    assert verify(ledger) >= 16
+
+
+def test_a_new_key_a_revoked_one_and_its_streams_are_every_workers_affair(
+    gateway: RunningGateway, providers: SimulatedProviders
+) -> None:
+    with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {gateway.owner_token}"}) as admin:
+        issued = admin.post("/keys/exploration", json={"note": "x"}).json()
+        key = issued["key"]
+        wait_until(lambda: statuses(gateway, key) == {200}, "a worker does not know the key", seconds=5)
+        providers.fail("slow", seconds=0.2, times=0)
+        ended: list[str] = []
+
+        def stream() -> None:
+            with httpx.stream(
+                "POST", f"{gateway.url}/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, timeout=60,
+                json={"model": "chat", "messages": HELLO, "stream": True},
+            ) as answer:  # fmt: skip
+                ended.append(answer.read().decode())
+
+        streams = [threading.Thread(target=stream) for _ in range(8)]
+        for thread in streams:
+            thread.start()
+        providers.wait_until(lambda seen: sum(s.ended == "open" and s.frames > 0 for s in seen) == len(streams))
+        began = time.monotonic()
+        assert admin.delete(f"/keys/{issued['id']}").status_code == 200
+        for thread in streams:
+            thread.join(timeout=20)
+        assert time.monotonic() - began < 5
+        assert len(ended) == len(streams)
+        assert all('"revoked"' in text and "[DONE]" not in text for text in ended)
+        providers.clear()
+        assert statuses(gateway, key) == {401}
+
+
+def test_a_worker_that_dies_is_started_again_while_the_others_serve(gateway: RunningGateway) -> None:
+    key = gateway.issue_key()
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    before = {worker.pid for worker in workers(gateway)}
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len({w.pid for w in workers(gateway)} - before) == 1, "no other worker was started")
+    wait_until(lambda: statuses(gateway, key) == {200}, "the new worker does not answer", seconds=20)
+    assert "is started again" in (gateway.home / "gateway.stderr").read_text()
+    assert gateway.stop() == 0
+
+
+def test_a_new_configuration_reaches_every_worker(gateway: RunningGateway, providers: SimulatedProviders) -> None:
+    key = gateway.issue_key()
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    file = gateway.home / "workbench.toml"
+    file.write_text(config(providers.url, "chat", "second"))
+    os.kill(gateway.process.pid, signal.SIGHUP)
+    wait_until(lambda: statuses(gateway, key, "second") == {200}, "a worker has not reloaded")
+    file.write_text(config(providers.url, "chat", "second", "third"))
+    told = httpx.post(
+        f"{gateway.url}/admin/v1/reload", headers={"authorization": f"Bearer {gateway.owner_token}"}, timeout=30
+    )
+    assert told.json()["models"]["added"] == ["third"]
+    wait_until(lambda: statuses(gateway, key, "third") == {200}, "a worker has not reloaded")
+
+
+def test_what_is_streamed_ends_before_the_gateway_does(gateway: RunningGateway, providers: SimulatedProviders) -> None:
+    key = gateway.issue_key()
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    providers.fail("slow", seconds=0.02)
+    with httpx.stream(
+        "POST", f"{gateway.url}/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, timeout=60,
+        json={"model": "chat", "messages": HELLO, "stream": True},
+    ) as answer:  # fmt: skip
+        text = answer.iter_text()
+        next(text)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert "".join(text).endswith("data: [DONE]\n\n")
+    assert gateway.process.wait(60) == 0
+
+
+def test_workers_end_with_the_process_that_started_them(gateway: RunningGateway) -> None:
+    children = workers(gateway)
+    gateway.process.kill()
+    gateway.process.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
+
+
+def test_a_port_that_is_taken_is_told(gateway: RunningGateway, tmp_path: Path) -> None:
+    port = str(urlsplit(gateway.url).port)
+    for more in (["--workers", "2"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench.gateway", "--port", port, *more], capture_output=True, text=True,
+            env={**os.environ, "WORKBENCH_HOME": str(tmp_path / "other")}, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert f"Port {port}" in done.stderr
+        assert "is taken" in done.stderr
+
+
+def test_workers_that_can_not_start_end_with_the_reason(tmp_path: Path) -> None:
+    running = running_gateway(tmp_path, config=config("http://127.0.0.1:9", "chat"), arguments=("--workers", "2"))
+    with pytest.raises(RuntimeError, match="ACME_KEY"), running:
+        pass
+
+
+def test_an_embedded_gateway_is_one_process(tmp_path: Path) -> None:
+    running = running_gateway(tmp_path, arguments=("--embedded", "--workers", "2"))
+    with pytest.raises(RuntimeError, match="one process"), running:
+        pass

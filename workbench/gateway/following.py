@@ -1,0 +1,92 @@
+"""What other workers and replicas change in the state database, taken over here: keys, prompts, models, a reload.
+
+Whoever writes counts up the number of its topic in the same transaction; everybody else looks at the numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from workbench.errors import Unavailable
+from workbench.gateway.access.keys import REMEMBERED_SECONDS
+from workbench.gateway.access.limits import NO_BUDGET
+from workbench.gateway.state import CONFIGURATION, KEYS, MODELS, PROMPTS
+
+if TYPE_CHECKING:
+    from workbench.gateway.parts import Parts
+
+_log = logging.getLogger("workbench.gateway.following")
+
+LOOK_SECONDS = 0.5
+
+
+class Follower:
+    """Follows the others; one process that is alone has nobody to follow."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+        self._seen: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._take: dict[str, Callable[[], Awaitable[None]]] = {
+            KEYS: self._keys,
+            PROMPTS: self._prompts,
+            MODELS: self._models,
+            CONFIGURATION: gateway.reloader.reload_and_log,
+        }
+
+    def begin(self) -> None:
+        """Note where the numbers stand, before what they count is read. Blocks."""
+        self._seen = self._gateway.state.changes()
+
+    def follow(self) -> None:
+        """Follow from now on."""
+        self._task = asyncio.create_task(self._follow())
+
+    async def tell(self, topic: str) -> None:
+        """Let the others know of a change that no transaction tells of."""
+        self._seen[topic] = await asyncio.to_thread(self._gateway.state.tell, topic)
+
+    async def close(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                changes = await asyncio.to_thread(self._gateway.state.changes)
+                for topic, number in changes.items():
+                    if number != self._seen.get(topic, 0) and topic in self._take:
+                        await self._take[topic]()
+                        self._seen[topic] = number
+            except Unavailable as error:
+                _log.warning("what others change can't be seen: %s", error)
+            except Exception:  # noqa: BLE001 - the next look may go well
+                _log.exception("what others change was not taken over")
+
+    async def _keys(self) -> None:
+        gateway = self._gateway
+        stored = await asyncio.to_thread(gateway.key_store.load, dead_since=time.time() - REMEMBERED_SECONDS)
+        changed = [key for key in stored if gateway.keys.get(key.id) != key]
+        bounded = [key.id for key in changed if key.budget != NO_BUDGET]
+        spent = await asyncio.to_thread(gateway.reports.spent, bounded) if bounded else {}
+        for key in changed:
+            known = gateway.keys.get(key.id)
+            if known is not None and known.revoked_at is not None and key.revoked_at is None:
+                continue  # revoked here, and not yet written
+            gateway.keys.put(key)
+            gateway.admission.hold_to(key, spent=spent.get(key.id))
+            if key.revoked_at is not None:
+                gateway.in_flight.end_key(key)
+
+    async def _prompts(self) -> None:
+        await asyncio.to_thread(self._gateway.published.open)
+
+    async def _models(self) -> None:
+        await self._gateway.registry.catch_up(lambda: self._gateway.upstream)
