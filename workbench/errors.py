@@ -182,9 +182,15 @@ class ProviderError(WorkbenchError):
 
 
 class ProviderUnavailable(ProviderError):
-    """A provider refuses connections or says that it is overloaded."""
+    """A provider refuses connections or says that it is overloaded; `retry_after` is what it said, in seconds."""
 
     code, status = "provider_unavailable", 503
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
 
 
 class ProviderTimeout(ProviderError):

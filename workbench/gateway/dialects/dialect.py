@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from workbench.errors import LimitExceeded, Unavailable, WorkbenchError
+from workbench.errors import LimitExceeded, ProviderUnavailable, Unavailable, WorkbenchError
 from workbench.wire.sse import Event
 
 Headers = list[tuple[bytes, bytes]]
@@ -47,7 +47,7 @@ class Dialect:
 
 def come_back(error: WorkbenchError) -> Headers:
     """Return the header that tells when to come back, where that is known."""
-    if isinstance(error, LimitExceeded) and error.retry_after is not None:
+    if isinstance(error, LimitExceeded | ProviderUnavailable) and error.retry_after is not None:
         return [(b"retry-after", f"{max(1, round(error.retry_after))}".encode())]
     if isinstance(error, Unavailable):
         return [(b"retry-after", f"{_SOON}".encode())]

@@ -73,7 +73,9 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
             fields=fields,
         )
     if status in _OVERLOADED:
-        return ProviderUnavailable(f"Provider {provider!r} is overloaded (it answered {status}).{said}")
+        return ProviderUnavailable(
+            f"Provider {provider!r} is overloaded (it answered {status}).{said}", retry_after=retry_after(headers)
+        )
     return ProviderError(f"Provider {provider!r} failed (it answered {status}).{said}")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.errors import ProviderCredential, ProviderLimit, WorkbenchError
+from workbench.errors import ProviderCredential, ProviderLimit, ProviderUnavailable, WorkbenchError
 from workbench.gateway.routing.breaker import Breaker
 from workbench.gateway.routing.models import Deployment
 from workbench.gateway.routing.retry_budget import RetryBudget
@@ -176,8 +176,8 @@ class DeploymentHealth:
             self._limited(error.retry_after, now)
         else:
             self.breaker.failed(hold, now)
-            if (wait := getattr(error, "retry_after", None)) is not None:  # overloaded, and says until when
-                self._wait(wait, now)
+            if isinstance(error, ProviderUnavailable) and error.retry_after is not None:
+                self._wait(error.retry_after, now)
         if was_well and not self.well(now):
             self.changed_at = time.time()
 
