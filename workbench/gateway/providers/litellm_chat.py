@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,9 @@ HARMLESS: Mapping[str, object] = {
 }  # fmt: skip
 """Fields that may be left out; with any other value they are refused by name."""
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "stream_options"})
+_MEDIA = ("image_url", "input_audio", "file", "video_url")
+_SHORT = 64
+"""Characters up to which a text of a content part is a name or a format, and not the content."""
 _NEVER = frozenset({"extra_headers", "max_retries"})
 """Fields that litellm takes from its own callers, and the gateway from nobody."""
 
@@ -84,6 +87,7 @@ def chat_lane(target: Target) -> Lane:
         refuse_remote_media(asking.fields["messages"])
         chat = _understood(asking, target)
         request = target.request(chat)
+        _refuse_lost_media(asking, request)
         return Translated(
             [request],
             whole=lambda bodies: _whole(chat, request.body, bodies[0]),
@@ -165,16 +169,37 @@ def _whole(chat: Chat, body_sent: Any, body: bytes) -> bytes:
 
 def refuse_remote_media(messages: list[Any]) -> None:
     """Refuse links in messages: translating them would make the gateway fetch what a caller names."""
+    if any("://" in text[:20] for _, text in _media(messages)):
+        raise InvalidInput(
+            "The gateway fetches no links, and this model's protocol takes none as they are.",
+            hint="Send the content itself, as a data: URL.",
+            code="remote_media",
+            param="messages",
+        )
+
+
+def _refuse_lost_media(asking: Asking, request: Request) -> None:
+    """Refuse pictures, sound and files that litellm left out, as it does for some providers without a word."""
+    sent = [(kind, text.rpartition(",")[2]) for kind, text in _media(asking.fields["messages"]) if len(text) > _SHORT]
+    body = msgspec.json.encode(request.body) if sent else b""
+    for kind, data in sent:
+        if data.encode() not in body:
+            raise InvalidInput(
+                f"A content part of type {kind!r} can't be honoured: {asking.model!r} at provider "
+                f"{asking.provider!r} takes none.",
+                hint="Leave it out, or name another model.",
+                code="unsupported_parameter",
+                param="messages",
+            )
+
+
+def _media(messages: list[Any]) -> Iterator[tuple[str, str]]:
+    """Yield what stands in messages beside text: its type, and each of its texts."""
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
         for part in content if isinstance(content, list) else ():
-            for name in ("image_url", "file", "video_url"):
-                value = part.get(name) if isinstance(part, dict) else None
-                texts = value.values() if isinstance(value, dict) else [value]
-                if any(isinstance(text, str) and "://" in text[:20] for text in texts):
-                    raise InvalidInput(
-                        "The gateway fetches no links, and this model's protocol takes none as they are.",
-                        hint="Send the content itself, as a data: URL.",
-                        code="remote_media",
-                        param="messages",
-                    )
+            for kind in _MEDIA:
+                value = part.get(kind) if isinstance(part, dict) else None
+                for text in value.values() if isinstance(value, dict) else [value]:
+                    if isinstance(text, str):
+                        yield kind, text
