@@ -39,12 +39,12 @@ class IssuedTokens:
         """Seconds that the next tokens are good for."""
         self._tokens: dict[tuple[Cloud, str], Issued] = {}
 
-    def issue(self, cloud: Cloud, *, holder: str, prefix: str) -> Issued:
-        """Give out a token."""
+    def issue(self, cloud: Cloud, *, holder: str, prefix: str, seconds: float | None = None) -> Issued:
+        """Give out a token, good for the cloud's lifetime or for so many seconds."""
         name = secrets.token_hex(8)
         issued = Issued(
             token=f"{prefix}{secrets.token_urlsafe(24)}",
-            expires_at=time.time() + self.lifetimes[cloud],
+            expires_at=time.time() + (self.lifetimes[cloud] if seconds is None else seconds),
             holder=holder,
             key_id=f"ASIA{name.upper()}" if cloud == "aws" else "",
             secret=secrets.token_urlsafe(30) if cloud == "aws" else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from workbench.simulator import anthropic, azure, bedrock, gemini, vertex
+from workbench.simulator import anthropic, azure, bedrock, clouds, gemini, vertex
 from workbench.simulator.bedrock.signature import signed
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai import paths as openai
@@ -58,6 +58,6 @@ def _region_of(exchange: Exchange) -> str | None:
     return exchange.params.get("location") or (signature.region if signature is not None else None)
 
 
-_ALL = (anthropic.PATHS, gemini.PATHS, vertex.PATHS, bedrock.PATHS, openai.PATHS, openai.OTHERS, azure.PATHS)
+_TABLES = (anthropic, gemini, vertex, bedrock, openai, azure, clouds)
 
-TABLE = Table(tuple(path for paths in _ALL for path in paths))
+TABLE = Table((*(path for table in _TABLES for path in table.PATHS), *openai.OTHERS))

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.simulator.clouds.service_account import make_service_account
 from workbench.simulator.faults import Fault
+from workbench.simulator.issued import Cloud, Issued
 from workbench.simulator.quota import Quota
 from workbench.simulator.recording import Seen
 from workbench.simulator.serve import serving
@@ -49,6 +51,22 @@ class SimulatedProviders:
     def clear(self) -> None:
         """Forget faults, quotas and recording; files, jobs and tokens stay good."""
         self.simulator.clear()
+
+    def tokens_last(self, cloud: Cloud, seconds: float) -> None:
+        """Let the tokens and keys that a cloud gives out from now on be good for so many seconds."""
+        self.simulator.state.issued.lifetimes[cloud] = seconds
+
+    def revoke_tokens(self) -> None:
+        """Refuse every token and key that the clouds gave out so far."""
+        self.simulator.state.issued.revoke_all()
+
+    def aws_keys(self, *, seconds: float | None = None) -> Issued:
+        """Return short-lived keys as STS gives them out: `key_id`, `secret` and, as `token`, the session token."""
+        return self.simulator.state.issued.issue("aws", holder="test", prefix="IQoJ", seconds=seconds)
+
+    def service_account(self) -> str:
+        """Return the JSON of a Google service account; its `token_uri` is here, its JWTs are verified."""
+        return make_service_account(self.simulator.state, self.url)
 
     def google_token(self) -> str:
         """Return an access token as Google's token server gives it out, good for Vertex and Gemini."""
