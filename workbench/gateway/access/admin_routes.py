@@ -71,7 +71,8 @@ class AdminKeyRoutes:
         key_id = request.path_params["id"]
         spent = await asyncio.to_thread(self._gateway.reports.spent, [key_id])
         key = await self._gateway.issuer.change(key_id, change)
-        self._gateway.admission.hold_to(key, spent=spent.get(key_id))
+        go_on = change.budget is not msgspec.UNSET
+        self._gateway.admission.hold_to(key, spent=spent.get(key_id), go_on=go_on)
         return json_reply(request, self._told(key))
 
     async def revoke(self, request: Request) -> Response:

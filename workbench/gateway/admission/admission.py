@@ -30,16 +30,15 @@ class Admission:
         for key in keys:
             self.hold_to(key, spent=spent.get(key.id))
 
-    def hold_to(self, key: Key, *, spent: Spent | None = None) -> None:
+    def hold_to(self, key: Key, *, spent: Spent | None = None, go_on: bool = False) -> None:
         """Hold a key to its limits and budget as they are now.
 
-        `spent` is what the ledger has of a key that was held to nothing before; what is counted already stays.
+        `spent` is what the ledger has of a key that was held to nothing before; what is counted already stays. With
+        `go_on` the admin lets a key go on that was stopped.
         """
         gauge = self._gauges.get(key.id)
         if gauge is not None:
-            gauge.hold_to(key)
-            if key.stopped is None:
-                gauge.let_go_on()
+            gauge.hold_to(key, go_on=go_on)
         elif is_held(key):
             self._gauges[key.id] = Gauge(key, self._counters, spent)
             if len(self._gauges) >= self._prune_at:

@@ -24,24 +24,29 @@ class Gauge:
     def __init__(self, key: Key, counters: Counters, spent: Spent | None = None) -> None:
         self._lock = counters.lock
         self._share = c.SHARES + c.SHARE * counters.worker
+        self.key = key
         with self._lock:
             self._cells, new = counters.row(key.id)
-            self.hold_to(key)
+            self.purse = Purse(self._cells, key.budget)
             if new:
                 self.purse.begin(spent or Spent())
                 self._cells[c.STOPPED] = int(key.stopped is not None)
         self._requests = Window(self._cells, c.REQUEST_WINDOW)
         self._tokens = Window(self._cells, c.TOKEN_WINDOW)
 
-    def hold_to(self, key: Key) -> None:
-        """Hold to the key's limits and budget as they are now; what was counted stays."""
+    def hold_to(self, key: Key, *, go_on: bool = False) -> None:
+        """Hold to the key's limits and budget as they are now; what was counted stays.
+
+        With `go_on`, or where the key was stopped and is no more, a stop is taken away.
+        """
+        was_stopped = self.key.stopped is not None
         self.key = key
         self.purse = Purse(self._cells, key.budget)
-
-    def let_go_on(self) -> None:
-        """Take a stop away."""
         with self._lock:
-            self._cells[c.STOPPED] = 0
+            if key.stopped is not None:
+                self._cells[c.STOPPED] = 1
+            elif go_on or was_stopped:
+                self._cells[c.STOPPED] = 0
 
     def enter(self, now: int, tokens: int) -> None:
         """Let a call of about `tokens` tokens begin, or raise LimitExceeded."""

@@ -252,7 +252,9 @@ class TestMoney:
         assert desk.left(key)["usd_total"] == 97.0
         assert key.id in caplog.text
         assert refusal(desk, key).error_code == "budget_overrun"
-        desk.hold_to(replace(key, budget=Budget(usd_total=200.0)))
+        desk.hold_to(replace(key, note="changed"))
+        assert refusal(desk, key).error_code == "budget_overrun"
+        desk.hold_to(replace(key, budget=Budget(usd_total=200.0)), go_on=True)
         assert desk.left(key)["usd_total"] == 197.0
         desk.admit(key, Asked())
 
