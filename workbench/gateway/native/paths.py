@@ -30,9 +30,9 @@ def _openai(root: str) -> tuple[Rule, ...]:
         call(f"{root}/images/edits", "pictures"),
         call(f"{root}/images/variations", "pictures"),
         call(f"{root}/audio/speech", "speech"),
-        call(f"{root}/audio/transcriptions", "usage"),
-        call(f"{root}/audio/translations", "usage"),
-        call(f"{root}/rerank", "usage"),
+        call(f"{root}/audio/transcriptions", "transcript"),
+        call(f"{root}/audio/translations", "transcript"),
+        call(f"{root}/rerank", "ranking"),
         listing(f"{root}/models"),
         Rule(f"{root}/models/{{model}}", GET, model="path"),
         Rule(f"{root}/realtime", GET, model="path", reads="live"),
@@ -61,8 +61,8 @@ def _by_deployment() -> Iterator[Rule]:
 _OPENAI = _openai("/v1")
 _COMPATIBLE = (
     *_OPENAI,
-    call("/v2/rerank", "usage"),
-    call("/rerank", "usage"),
+    call("/v2/rerank", "ranking"),
+    call("/rerank", "ranking"),
     call("/v1/score", "usage"),
     call("/score", "usage"),
     call("/pooling", "usage"),

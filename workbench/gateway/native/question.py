@@ -12,13 +12,14 @@ import msgspec
 
 from workbench.errors import InvalidInput
 from workbench.gateway.native.body import Passing
-from workbench.gateway.native.reading import NativeReader
+from workbench.gateway.native.reading import Measure, NativeReader
 from workbench.gateway.native.rule import Rule
 from workbench.gateway.unified.body import decode
 
 _KEY_MODEL = re.compile(rb'"model"', re.IGNORECASE)
 _ESCAPED_KEY = re.compile(rb'"(?:\w|\\u00[0-9a-fA-F]{2}){1,24}"\s*:')
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MOST_PICTURES = 1000
 _ASKS_USAGE = b'"stream_options":{"include_usage":true},'
 
 OF_OTHERS: Mapping[str, str] = {
@@ -36,9 +37,16 @@ class _Peek(msgspec.Struct):
     previous_response_id: Any = None
     conversation: Any = None
     cachedContent: Any = None  # noqa: N815 - the protocol's name
+    n: Any = None
+
+
+class _Sizes(msgspec.Struct):
+    input: Any = None
+    documents: Any = None
 
 
 _peek = msgspec.json.Decoder(_Peek)
+_sizes = msgspec.json.Decoder(_Sizes)
 
 
 @dataclass(kw_only=True)
@@ -59,12 +67,15 @@ class NativeQuestion:
     """The body as it came, but for `stream_options` where usage must be asked for."""
     reads_of_others: tuple[str, ...] = ()
     """Collections of the whole account that the body reads from."""
+    measure: Measure = field(default_factory=Measure)
+    """What it tells of the size of its answer."""
     reading: NativeReader = field(init=False)
     """What reads the answer that is under way."""
 
     def reader(self) -> NativeReader:
         """Return what reads one answer."""
-        self.reading = NativeReader(self.rule.reads, self.model)
+        self.measure.model, self.measure.size = self.model, self.size
+        self.reading = NativeReader(self.rule.reads, self.measure)
         return self.reading
 
 
@@ -79,6 +90,12 @@ def peek_json(question: NativeQuestion, body: bytes) -> str | None:
     question.stream = question.stream or told.stream is True
     question.body, question.size = body, len(body)
     question.reads_of_others = tuple(what for name, what in OF_OTHERS.items() if getattr(told, name) is not None)
+    if isinstance(told.n, int) and 0 < told.n < _MOST_PICTURES:
+        question.measure.pictures = told.n
+    if question.rule.reads in ("speech", "ranking"):
+        sizes = _sizes.decode(body)
+        question.measure.characters = len(sizes.input) if isinstance(sizes.input, str) else 0
+        question.measure.documents = len(sizes.documents) if isinstance(sizes.documents, list) else 0
     if question.rule.reads == "chat" and told.stream is True:
         _ask_usage(question, body, told.stream_options)
     return told.model

@@ -3,26 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from workbench.gateway.dialects.anthropic import MessagesReader
-from workbench.gateway.dialects.bedrock import ConverseReader, InvokeReader
+from workbench.gateway.dialects.bedrock import ConverseReader, InvokeReader, of_headers
 from workbench.gateway.dialects.gemini import GenerateReader, PredictReader
 from workbench.gateway.dialects.openai import UsageReader
+from workbench.gateway.dialects.openai_events import (
+    PicturesReader,
+    RankingReader,
+    ResponsesReader,
+    SpeechReader,
+    TranscriptReader,
+    seconds_of,
+)
 from workbench.gateway.dialects.reader import Reader, Sign
 from workbench.gateway.native.rule import Reads
 from workbench.wire.sse import Event
 from workbench.wire.usage import Usage
 
-READERS: dict[Reads, Callable[[str], Reader]] = {
-    "chat": lambda _model: UsageReader(),
-    "usage": lambda _model: UsageReader(),
-    "messages": lambda _model: MessagesReader(),
-    "generate": lambda _model: GenerateReader(),
-    "predict": lambda _model: PredictReader(),
-    "converse": lambda _model: ConverseReader(),
-    "invoke": lambda _model: InvokeReader(),
+
+@dataclass(slots=True)
+class Measure:
+    """What a question tells of the size of its answer."""
+
+    model: str = ""
+    """Who is asked."""
+    pictures: int = 1
+    """How many pictures are asked for."""
+    characters: int = 0
+    """How many characters are to be spoken."""
+    documents: int = 0
+    """How many documents are to be ranked."""
+    size: int = 0
+    """Bytes of the body."""
+
+
+class OllamaReader(Reader):
+    """Reads Ollama's own answers."""
+
+    __slots__ = ()
+
+    def whole(self, body: bytes) -> None:
+        """Read a plain answer."""
+        self.produced = self.started = True
+        told: dict[str, Any] = msgspec.json.decode(body, type=dict)
+        counts = told.get("prompt_eval_count", 0), told.get("eval_count", 0)
+        if all(isinstance(count, int) for count in counts) and any(counts):
+            self.take(Usage(*counts))
+
+
+def _partner(measure: Measure, _framed: bool) -> Reader:
+    return MessagesReader() if "claude" in measure.model else UsageReader()
+
+
+READERS: dict[Reads, Callable[[Measure, bool], Reader]] = {
+    "chat": lambda _measure, _framed: UsageReader(),
+    "usage": lambda _measure, _framed: UsageReader(),
+    "responses": lambda _measure, _framed: ResponsesReader(),
+    "pictures": lambda measure, _framed: PicturesReader(count=measure.pictures),
+    "transcript": lambda measure, _framed: TranscriptReader(seconds=seconds_of(b"", measure.size)),
+    "speech": lambda measure, framed: SpeechReader(characters=measure.characters, events=framed),
+    "ranking": lambda measure, _framed: RankingReader(documents=measure.documents),
+    "messages": lambda _measure, _framed: MessagesReader(),
+    "tokens": lambda _measure, _framed: OllamaReader(),
+    "generate": lambda _measure, _framed: GenerateReader(),
+    "predict": lambda _measure, _framed: PredictReader(),
+    "converse": lambda _measure, _framed: ConverseReader(),
+    "invoke": lambda _measure, _framed: InvokeReader(),
+    "partner": _partner,
 }
-"""How each kind of path is read, by the model that was asked."""
+"""How each kind of path is read: by what was asked, and by whether the answer comes in events."""
 
 
 class NativeReader(Reader):
@@ -31,19 +85,21 @@ class NativeReader(Reader):
     Nothing is held back: there is no other deployment that could take the call.
     """
 
-    __slots__ = ("_framed", "_headers", "_inner", "_json")
+    __slots__ = ("_framed", "_headers", "_inner", "_json", "_measure", "_reads")
 
-    def __init__(self, reads: Reads, model: str) -> None:
+    def __init__(self, reads: Reads, measure: Measure) -> None:
         super().__init__()
-        make = READERS.get(reads)
-        self._inner = make(model) if make is not None else None
-        self._framed = False
-        self._json = False
+        self._reads = reads
+        self._measure = measure
+        self._inner: Reader | None = None
+        self._framed = self._json = False
         self._headers: Mapping[str, str] = {}
 
     def expect(self, *, framed: bool, is_json: bool, headers: Mapping[str, str]) -> None:
         """Say what the answer turned out to be."""
         self._framed, self._json, self._headers = framed, is_json, headers
+        make = READERS.get(self._reads)
+        self._inner = make(self._measure, framed) if make is not None else None
 
     @property
     def estimated(self) -> bool:
@@ -53,22 +109,29 @@ class NativeReader(Reader):
     def whole(self, body: bytes) -> None:
         """Read a plain answer; raises msgspec.DecodeError where JSON is promised and does not come."""
         self.started = True
-        if self._inner is not None and self._json:
-            self._inner.whole(body)
-            self.produced = self._inner.produced
-        elif self._inner is not None:
+        inner = self._inner
+        if inner is None:
+            return
+        if self._json:
+            inner.whole(body)
+            self.produced = inner.produced
+        else:
             self.produced = True
+        if inner.stated is None and self._reads == "invoke":
+            read, written = (self._headers.get(f"x-amzn-bedrock-{way}-token-count") for way in ("input", "output"))
+            inner.take(of_headers(read, written))
 
     def event(self, event: Event) -> Sign:
         """Read one event, or one piece where the answer has no events."""
         self.started = True
-        if self._inner is None:
+        inner = self._inner
+        if inner is None:
             return Sign.PASS
         if not self._framed:
             self.produced = True
             return Sign.PASS
-        sign = self._inner.event(event)
-        self.produced = self._inner.produced
+        sign = inner.event(event)
+        self.produced = inner.produced
         return sign
 
     def ends_well(self) -> bool:
@@ -77,6 +140,4 @@ class NativeReader(Reader):
 
     def usage(self, *, question_bytes: int) -> Usage:
         """Return what was stated, else the protocol's estimate."""
-        if self._inner is None:
-            return Usage()
-        return self._inner.usage(question_bytes=question_bytes)
+        return Usage() if self._inner is None else self._inner.usage(question_bytes=question_bytes)

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Literal
 
 Reads = Literal[
-    "nothing", "chat", "responses", "usage", "pictures", "speech", "messages", "tokens", "generate", "predict",
-    "converse", "invoke", "partner", "live",
+    "nothing", "chat", "responses", "usage", "pictures", "transcript", "speech", "ranking", "messages", "tokens",
+    "generate", "predict", "converse", "invoke", "partner", "live",
 ]  # fmt: skip
 """How an answer's usage is read; `nothing`: it uses nothing, or nobody can tell."""
 Where = Literal["nowhere", "path", "body"]
