@@ -8,7 +8,8 @@ well, or to the same place again, draws on the retry budgets; going on to a plac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from workbench.errors import NotFound, PermissionDenied, ProviderCredential, ProviderTimeout, WorkbenchError
 from workbench.gateway.access.scopes import Scopes
@@ -23,8 +24,7 @@ _BACKOFF_SECONDS = 0.25
 _OWN, _SUBSTITUTE, _FALLBACK = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, eq=False):
     """One try: a deployment on behalf of a model."""
 
     model: Model
@@ -39,8 +39,7 @@ class Attempt:
     """Seconds to wait before it."""
 
 
-@dataclass(slots=True, eq=False)
-class _Place:
+class _Place(msgspec.Struct, eq=False):
     """A deployment that may take the call."""
 
     model: Model
@@ -210,9 +209,9 @@ class Attempts:
         """Return whose turn it is among the places of the first model."""
         if not places:
             return None
-        if len(places) == 1:
-            return places[0]
         model = min(places, key=lambda place: place.rank).model
+        if len(model.deployments) == 1:
+            return next(place for place in places if place.model is model)
         by_deployment = {place.deployment: place for place in places if place.model is model}
         return by_deployment[self._health.turns(model).choose(list(by_deployment))]
 

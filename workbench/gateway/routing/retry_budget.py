@@ -8,6 +8,8 @@ from __future__ import annotations
 _MOST_SECONDS = 10.0
 """How many seconds' worth may be saved up."""
 
+_ROUNDING = 1e-9
+
 
 class RetryBudget:
     """A bucket that each call fills by a share of one retry, and time by a few a second."""
@@ -30,7 +32,7 @@ class RetryBudget:
         """Take one retry; False if there is none left."""
         self._level = min(self._most, self._level + (now - self._filled_at) * self._per_second)
         self._filled_at = now
-        if self._level < 1.0:
+        if self._level < 1.0 - _ROUNDING:
             return False
         self._level -= 1.0
         return True
