@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from workbench.gateway.providers.translation import (
     Lane,
     Request,
     Translated,
+    cant_be_honoured,
     is_harmless,
     refuse_unknown,
 )
@@ -24,12 +26,19 @@ from workbench.gateway.providers.translation import (
 HARMLESS: Mapping[str, object] = {
     # with this value they say what holds anyway
     "n": 1, "logprobs": False, "top_logprobs": 0, "store": False, "presence_penalty": 0, "frequency_penalty": 0,
-    "logit_bias": {}, "parallel_tool_calls": True, "response_format": {"type": "text"}, "modalities": ["text"],
-    "service_tier": "auto", "verbosity": "medium",
+    "logit_bias": {}, "parallel_tool_calls": True, "tool_choice": "auto", "response_format": {"type": "text"},
+    "modalities": ["text"], "service_tier": "auto", "verbosity": "medium",
     # names for the books and caches of the provider: the answer is the same without them
     "user": ANY, "metadata": ANY, "safety_identifier": ANY, "prompt_cache_key": ANY, "prompt_cache_retention": ANY,
 }  # fmt: skip
 """Fields that may be left out; with any other value they are refused by name."""
+_HARMLESS_IF_LOST: Mapping[str, object] = {"reasoning_effort": "none", "cache_control": ANY}
+"""Fields that change nothing where a target has nothing to say them with, and are sent where it has."""
+_HONOURED = frozenset(
+    {"model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens",
+     "stop", "tools"}
+)  # fmt: skip
+"""Fields of nearly every call that each translation is known to carry over; the others are looked for."""
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "stream_options"})
 _MEDIA = ("image_url", "input_audio", "file", "video_url")
 _SHORT = 64
@@ -85,9 +94,12 @@ def chat_lane(target: Target) -> Lane:
 
     def translate(asking: Asking) -> Translated:
         refuse_remote_media(asking.fields["messages"])
+        rare = [name for name in asking.fields if name not in _HONOURED and not _may_leave_no_trace(asking, name)]
+        kept = deepcopy(asking.fields) if rare else {}  # litellm writes into what it is given
         chat = _understood(asking, target)
         request = target.request(chat)
         _refuse_lost_media(asking, request)
+        _refuse_lost_fields(asking, target, request, kept, rare)
         return Translated(
             [request],
             whole=lambda bodies: _whole(chat, request.body, bodies[0]),
@@ -125,12 +137,12 @@ def _understood(asking: Asking, target: Target) -> Chat:
     from litellm.utils import ProviderConfigManager, get_optional_params  # noqa: PLC0415
 
     family, model = target.family(asking), target.model(asking)
-    supported = set(get_supported_openai_params(model=model, custom_llm_provider=family) or ()) - _NEVER
-    refuse_unknown(asking, supported | target.own | _NOT_PARAMETERS, harmless=HARMLESS)
+    known = (set(get_supported_openai_params(model=model, custom_llm_provider=family) or ()) | target.own) - _NEVER
+    refuse_unknown(asking, known | _NOT_PARAMETERS, harmless=HARMLESS)
     wished = {
         name: value
         for name, value in asking.fields.items()
-        if name not in _NOT_PARAMETERS and value is not None and not is_harmless(name, value, HARMLESS)
+        if name not in _NOT_PARAMETERS and value is not None and not _left_out(name, value, known)
     }
     messages = asking.fields["messages"]
     optional: dict[str, Any] = get_optional_params(
@@ -143,6 +155,11 @@ def _understood(asking: Asking, target: Target) -> Chat:
     )
     json_mode = bool(optional.pop("json_mode", False))
     return Chat(asking, config, model, messages, optional, json_mode)
+
+
+def _left_out(name: str, value: object, known: set[str]) -> bool:
+    """Tell whether a field says what holds anyway, or is a name that the target has no place for."""
+    return is_harmless(name, value, HARMLESS) and (HARMLESS[name] is not ANY or name not in known)
 
 
 def _whole(chat: Chat, body_sent: Any, body: bytes) -> bytes:
@@ -176,6 +193,26 @@ def refuse_remote_media(messages: list[Any]) -> None:
             code="remote_media",
             param="messages",
         )
+
+
+def _may_leave_no_trace(asking: Asking, name: str) -> bool:
+    value = asking.fields[name]
+    return value is None or is_harmless(name, value, HARMLESS) or is_harmless(name, value, _HARMLESS_IF_LOST)
+
+
+def _refuse_lost_fields(
+    asking: Asking, target: Target, request: Request, fields: dict[str, Any], rare: list[str]
+) -> None:
+    """Refuse a field that litellm takes and then leaves out: the request is the same without it."""
+    sent = msgspec.json.encode(request.body) if rare else b""
+    for name in rare:
+        others = {key: deepcopy(value) for key, value in fields.items() if key != name}
+        try:
+            without = target.request(_understood(replace(asking, fields=others), target))
+        except Exception:  # noqa: BLE001, S112 - without it the others make no sense, so it is needed
+            continue
+        if msgspec.json.encode(without.body) == sent and without.headers == request.headers:
+            raise cant_be_honoured(asking, name)
 
 
 def _refuse_lost_media(asking: Asking, request: Request) -> None:

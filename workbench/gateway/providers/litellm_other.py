@@ -126,8 +126,8 @@ def _request(chat: Chat) -> Request:
         litellm_params=chat.context, stream=asking.stream,
     )  # fmt: skip
     chat.optional.pop("stream", None)
-    chat.optional.pop("extra_body", None)
-    body = {name: value for name, value in transformed(chat).items() if name != "extra_body"}
+    body = transformed(chat)
+    body |= body.pop("extra_body", None) or {}
     if asking.stream:
         body |= {"stream": True}
         if "stream_options" in (chat.config.get_supported_openai_params(chat.model) or ()):

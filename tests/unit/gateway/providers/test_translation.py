@@ -216,6 +216,35 @@ async def test_a_field_that_the_target_does_not_know_is_named(serve, open_provid
     assert server.asked == []
 
 
+LOST_BY_LITELLM = [
+    ("gemini", "gemini-2.5-flash", {"tools": [TOOL], "parallel_tool_calls": False}),
+    ("vertex", "claude-sonnet-4-5", {"response_format": {"type": "json_object"}}),
+    ("bedrock", "amazon.nova-pro-v1:0", {"tools": [TOOL], "parallel_tool_calls": False}),
+    ("bedrock", "meta.llama3-70b-instruct-v1:0", {"top_k": 5}),
+    ("cohere", "cohere_chat/command-r", {"tools": [TOOL], "tool_choice": "none"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "model", "fields"), LOST_BY_LITELLM)
+async def test_a_field_that_litellm_takes_and_leaves_out_is_named(serve, open_provider, kind, model, fields):
+    server = answering(serve, GEMINI)
+    async with open_provider(kind, server.url) as provider:
+        with pytest.raises(InvalidInput) as told:
+            await provider.answer(ask(max_tokens=9, **fields), model)
+    assert told.value.param == list(fields)[-1]
+    assert [asked.path for asked in server.asked if asked.path != "/token"] == []
+
+
+async def test_what_changes_nothing_may_stand_there(serve, open_provider):
+    server = answering(serve, CLAUDE)
+    harmless = {"n": 1, "logprobs": False, "user": "ana", "metadata": {"a": "b"}, "store": False, "seed": None,
+                "tool_choice": "auto", "prompt_cache_key": "x", "reasoning_effort": "none",
+                "parallel_tool_calls": True}  # fmt: skip
+    async with open_provider("vertex", server.url) as provider:
+        await provider.answer(ask(max_tokens=9, tools=[TOOL], **harmless), "claude-sonnet-4-5")
+    assert sent(server)["metadata"] == {"user_id": "ana"}
+
+
 async def test_gemini_embeds_as_numbers_and_in_base64(serve, open_provider):
     server = answering(serve, {"embeddings": [{"values": [0.5, 1.0]}, {"values": [0.25, 0.0]}]})
     async with open_provider("gemini", server.url) as provider:
