@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ import google.oauth2.credentials
 import httpx
 import openai
 import pytest
-from azure.identity import ManagedIdentityCredential, get_bearer_token_provider
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential, get_bearer_token_provider
 from botocore.config import Config
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
@@ -203,6 +205,27 @@ def test_a_managed_identity_signs_in_at_azure(providers: SimulatedProviders, mon
     client = openai.AzureOpenAI(azure_endpoint=providers.url, azure_ad_token_provider=token, api_version="2024-10-21")
     told = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello there"}])
     assert told.choices[0].message.content == "echo: hello there"
+
+
+def test_a_client_signs_in_by_its_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with simulated_providers(tls=tmp_path) as providers:  # the library takes no authority without TLS
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(providers.certificate))
+        credential = ClientSecretCredential(
+            "my-tenant", "c", providers.credential, authority=providers.url, disable_instance_discovery=True
+        )
+        token = credential.get_token("https://cognitiveservices.azure.com/.default").token
+        answer = httpx.post(
+            f"{providers.url}/openai/deployments/m/embeddings?api-version=2024-10-21",
+            json={"input": "a"},
+            headers={"authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cafile=providers.certificate),
+        )
+        assert answer.status_code == 200
+        wrong = ClientSecretCredential(
+            "my-tenant", "c", "wrong", authority=providers.url, disable_instance_discovery=True
+        )
+        with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+            wrong.get_token("https://cognitiveservices.azure.com/.default")
 
 
 def test_a_client_secret_gets_a_token_of_entra(providers: SimulatedProviders) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,14 +12,22 @@ from starlette.types import Receive, Scope, Send
 
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.faults import Fault, Faults
-from workbench.simulator.protocol import Family, Path
+from workbench.simulator.protocol import Family, Path, Session
 from workbench.simulator.quota import Quotas
 from workbench.simulator.recording import Seen
 from workbench.simulator.reply import Refused, Reply, Whole
-from workbench.simulator.sending import FOREVER, REQUEST_ID
+from workbench.simulator.sending import REQUEST_ID
 
-_INTERNAL_ERROR = 1011
-_GOING_AWAY = 1001
+TRANSPORT = "simulator.transport"
+"""Where the server puts a request's connection, so that it can be reset."""
+
+_POLICY, _INTERNAL_ERROR = 1007, 1011
+_GOOD_ENDS = (1000, 1001, 1005)
+_BREAKS = ("cut", "stall", "error", "corrupt")
+
+
+class _Over(Exception):
+    """The conversation has ended, as a fault wanted."""
 
 
 class Conversation:
@@ -35,7 +44,7 @@ class Conversation:
         self._quotas = quotas
         self._fault: Fault | None = None
 
-    async def run(self, receive: Receive, send: Send, scope: Scope) -> None:
+    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Talk until one side leaves; raises nothing."""
         await receive()  # websocket.connect
         try:
@@ -43,26 +52,14 @@ class Conversation:
         except Refused as refused:
             await self._refuse(send, self._family.error(refused))
             return
-        fault = self._fault
-        if fault is not None and fault.kind == "latency":
-            await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.kind == "hang":
-            await self._until_left(receive)
-            return
-        offered = scope.get("subprotocols") or []
-        await send({"type": "websocket.accept", "subprotocol": "realtime" if "realtime" in offered else None})
-        self._seen.status = 101
-        if not await self._say(send, receive, session.opening()):
-            return
-        while (message := await receive())["type"] == "websocket.receive":
-            text = message.get("text")
-            raw = message.get("bytes") if text is None else text.encode()
-            self._seen.messages.append(text if text is not None else base64.b64encode(raw or b"").decode())
-            if not await self._say(send, receive, session.answer(_read(raw or b""))):
-                return
-        self._seen.ended = "answered" if message.get("code") in (1000, 1001, 1005) else "client_left"
+        try:
+            await self._talk(session, scope, receive, send)
+        except _Over:
+            self._seen.ended = "broken"
+        except OSError:  # the client left while it was spoken to
+            self._seen.ended = "client_left"
 
-    def _admitted(self) -> Any:
+    def _admitted(self) -> Session:
         if self._path is None:
             raise Refused(404, f"No WebSocket at {self._exchange.path}.")
         self._family.admit(self._exchange)
@@ -85,48 +82,64 @@ class Conversation:
         await send({"type": "websocket.http.response.start", "status": told.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": told.raw})
 
-    async def _say(self, send: Send, receive: Receive, messages: Any) -> bool:
-        """Send messages; return whether the conversation goes on."""
+    async def _talk(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+        fault, transport = self._fault, scope.get(TRANSPORT)
+        if fault is not None and fault.kind == "latency":
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.kind == "reset" and transport is not None:
+            transport.abort()
+            raise _Over
+        if fault is not None and fault.kind == "hang":
+            await _until_left(receive)
+            raise _Over
+        offered = scope.get("subprotocols") or []
+        await send({"type": "websocket.accept", "subprotocol": "realtime" if "realtime" in offered else None})
+        self._seen.status = 101
+        await self._say(session.opening(), scope, receive, send)
+        while (message := await receive())["type"] == "websocket.receive":
+            text = message.get("text")
+            raw = message.get("bytes") if text is None else text.encode()
+            self._seen.messages.append(text if text is not None else base64.b64encode(raw or b"").decode())
+            try:
+                await self._say(session.answer(_read(raw or b"")), scope, receive, send)
+            except Refused as refused:
+                await send({"type": "websocket.close", "code": _POLICY, "reason": refused.message[:100]})
+                self._seen.ended = "answered"
+                return
+        self._seen.ended = "answered" if message.get("code") in _GOOD_ENDS else "client_left"
+
+    async def _say(self, messages: Iterator[str] | Iterator[bytes], scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._fault
-        for text in messages:
-            if fault is not None and fault.kind in ("cut", "stall", "error", "corrupt", "reset"):
-                after = 0 if fault.kind == "reset" else fault.frames
-                if self._seen.frames >= after:
-                    await self._break(send, receive, fault)
-                    return False
+        for message in messages:
+            if fault is not None and fault.kind in _BREAKS and self._seen.frames >= fault.frames:
+                await self._break(fault, scope, receive, send)
+                raise _Over
             if fault is not None and fault.kind in ("slow", "drip"):
                 await asyncio.sleep(fault.seconds)
-            try:
-                await send({"type": "websocket.send", "text": text})
-            except OSError:
-                self._seen.ended = "client_left"
-                return False
+            kind = "text" if isinstance(message, str) else "bytes"
+            await send({"type": "websocket.send", kind: message})
             self._seen.frames += 1
-        return True
 
-    async def _break(self, send: Send, receive: Receive, fault: Fault) -> None:
-        self._seen.ended = "broken"
+    async def _break(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        transport = scope.get(TRANSPORT)
         match fault.kind:
+            case "cut":
+                if transport is not None:
+                    transport.abort()
             case "stall":
-                await self._until_left(receive)
-                self._seen.ended = "broken"
+                await _until_left(receive)
             case "error":
                 told = self._family.error_frame(self._exchange, Refused(fault.status, fault.message, code=fault.code))
                 await send({"type": "websocket.send", "text": told.decode()})
                 await send({"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": fault.message[:100]})
-            case "corrupt":
+            case _:
                 await send({"type": "websocket.send", "text": '{"type": "response.do'})
                 await send({"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": ""})
-            case _:
-                await send(
-                    {"type": "websocket.close", "code": _GOING_AWAY, "reason": "the simulated provider goes away"}
-                )
 
-    async def _until_left(self, receive: Receive) -> None:
-        async with asyncio.timeout(FOREVER):
-            while (await receive())["type"] != "websocket.disconnect":
-                pass
-        self._seen.ended = "client_left"
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def _read(raw: bytes) -> dict[str, Any]:

@@ -54,8 +54,10 @@ class Exchange:
 
     @property
     def model(self) -> str:
-        """Return the model that is asked: of the path, the body or a form; empty if there is none."""
+        """Return the model that is asked: of the path, the body, a form, or for a WebSocket the query."""
         named = self.params.get("model") or (self.body.get("model") if isinstance(self.body, dict) else None)
+        if named is None and self.method == "WEBSOCKET":
+            named = self.query.get("model") or self.query.get("deployment")
         if named is None and self.headers.get("content-type", "").startswith("multipart/"):
             try:
                 named = self.form("model")

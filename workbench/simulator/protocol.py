@@ -17,11 +17,11 @@ from workbench.simulator.reply import Refused, Reply, Whole
 class Session(Protocol):
     """A WebSocket connection, in the protocol's words."""
 
-    def opening(self) -> Iterator[str]:
+    def opening(self) -> Iterator[str] | Iterator[bytes]:
         """Yield what the provider says first."""
 
-    def answer(self, message: dict[str, Any]) -> Iterator[str]:
-        """Yield what the provider says to a message; the tokens of it count against a quota."""
+    def answer(self, message: dict[str, Any]) -> Iterator[str] | Iterator[bytes]:
+        """Yield what the provider says to a message; raises Refused where it ends the conversation."""
 
 
 def no_headers(_left: Left) -> dict[str, str]:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from workbench.simulator.conversation import Conversation
+from workbench.simulator.conversation import TRANSPORT, Conversation
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.faults import Fault, Faults
 from workbench.simulator.paths import TABLE
@@ -21,8 +21,7 @@ from workbench.simulator.reply import Refused, Reply, Whole
 from workbench.simulator.sending import REQUEST_ID, Broken, Sending
 from workbench.simulator.state import CREDENTIAL, State
 
-TRANSPORT = "simulator.transport"
-"""Where the server puts a request's connection, so that it can be reset."""
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 class Simulator:
@@ -50,7 +49,7 @@ class Simulator:
         seen = self.recording.begin(_seen(exchange, family if path is not None else None))
         if method == "WEBSOCKET":
             conversation = Conversation(exchange, path, family, seen, faults=self.faults, quotas=self.quotas)
-            await conversation.run(receive, send, scope)
+            await conversation.run(scope, receive, send)
             return
         sending = Sending(send, seen, {family.request_id: REQUEST_ID})
         answering = asyncio.ensure_future(self._answer(exchange, path, family, sending, scope.get(TRANSPORT)))
@@ -172,7 +171,7 @@ def _exchange(scope: Scope, method: str, raw: bytes, state: State) -> Exchange:
         headers=headers,
         raw=raw,
         body=_json(raw),
-        url=f"http://{headers.get('host', '127.0.0.1')}",
+        url=f"{_SCHEMES[scope['scheme']]}://{headers.get('host', '127.0.0.1')}",
         state=state,
         region=region,
     )

@@ -6,8 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from workbench.simulator.certificate import CERTIFICATE
 from workbench.simulator.clouds.service_account import make_service_account
 from workbench.simulator.faults import Fault
 from workbench.simulator.issued import Cloud, Issued
@@ -34,6 +36,8 @@ class SimulatedProviders:
     """The access key id that Bedrock takes."""
     aws_secret: str = AWS_SECRET
     """The secret that goes with it."""
+    certificate: Path | None = None
+    """The certificate to trust where the providers speak TLS."""
 
     @property
     def requests(self) -> list[Seen]:
@@ -90,8 +94,9 @@ def wait_until(condition: Callable[[], bool], what: str | Callable[[], str], *, 
 
 
 @contextlib.contextmanager
-def simulated_providers() -> Iterator[SimulatedProviders]:
-    """Serve a simulator for as long as the block runs."""
+def simulated_providers(*, tls: Path | None = None) -> Iterator[SimulatedProviders]:
+    """Serve a simulator for as long as the block runs; with `tls`, by a certificate that it writes to that folder."""
     simulator = Simulator()
-    with serving(simulator) as url:
-        yield SimulatedProviders(url=url, credential=CREDENTIAL, simulator=simulator)
+    with serving(simulator, tls=tls) as url:
+        certificate = None if tls is None else tls / CERTIFICATE
+        yield SimulatedProviders(url=url, credential=CREDENTIAL, simulator=simulator, certificate=certificate)

@@ -7,6 +7,7 @@ from typing import Any
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.gemini import embed, generate
 from workbench.simulator.gemini.family import GEMINI
+from workbench.simulator.gemini.live import Live
 from workbench.simulator.protocol import Path
 from workbench.simulator.reply import Reply, Whole
 
@@ -52,4 +53,5 @@ PATHS = (
     Path("GET", "/v1/models/{model}", GEMINI, model, header="x-goog-api-key"),
     Path("GET", "/v1beta/models", GEMINI, models),
     Path("GET", "/v1beta/models/{model}", GEMINI, model),
+    Path("WEBSOCKET", "/ws/google.ai.generativelanguage.{version}.GenerativeService.{method}", GEMINI, Live),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.simulator.gemini import embed, generate
+from workbench.simulator.gemini.live import Live
 from workbench.simulator.protocol import Path
 from workbench.simulator.vertex.claude import raw_predict, stream_raw_predict
 from workbench.simulator.vertex.family import VERTEX
@@ -23,4 +24,8 @@ def _rows(version: str) -> Iterator[Path]:
     yield Path("POST", f"{claude}:streamRawPredict", VERTEX, stream_raw_predict, ("messages",))
 
 
-PATHS = (*_rows("v1"), *_rows("v1beta1"))
+PATHS = (
+    *_rows("v1"),
+    *_rows("v1beta1"),
+    Path("WEBSOCKET", "/ws/google.cloud.aiplatform.{version}.LlmBidiService/{method}", VERTEX, Live),
+)
