@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anthropic
-import boto3
+import boto3  # type: ignore[import-untyped]
 import httpx
 import openai
 import pytest
@@ -313,8 +313,12 @@ def test_no_credential_passes_the_gateway_in_either_direction(
     gateway: RunningGateway, providers: SimulatedProviders, key: str
 ) -> None:
     got: list[str] = []
-    hook = {"response": [lambda answer: (answer.read(), got.append(f"{answer.headers}{answer.text}"))]}
-    with httpx.Client(event_hooks=hook, timeout=10) as http:
+
+    def note(answer: httpx.Response) -> None:
+        answer.read()
+        got.append(f"{answer.headers}{answer.text}")
+
+    with httpx.Client(event_hooks={"response": [note]}, timeout=10) as http:
         chat = {"model": "gpt-4o-mini", "messages": HELLO}
         for headers in ({"authorization": f"Bearer {key}"}, {"x-api-key": key}, {"api-key": key}):
             http.post(f"{gateway.url}/openai/v1/chat/completions?key={key}", json=chat, headers=headers)

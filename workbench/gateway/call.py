@@ -17,7 +17,6 @@ from starlette.types import Receive, Scope, Send
 
 from workbench.errors import (
     BudgetExhausted,
-    PermissionDenied,
     PriceUnknown,
     ProviderError,
     ProviderLimit,
@@ -27,6 +26,7 @@ from workbench.errors import (
 )
 from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.keys import Key
+from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.ticket import FREE, Ticket
 from workbench.gateway.deadline import Deadline
@@ -157,16 +157,7 @@ class Call:
         """Check that the key may do this here."""
         key = self.key
         assert key is not None
-        if key.kind == "exploration" and self._gateway.stage == "production":
-            raise PermissionDenied(
-                "An exploration key works at the staging gateway only; this one serves production.",
-                hint="Use the staging gateway, or the production key of a use case.",
-                code="wrong_stage",
-            )
-        if not key.scopes.allow_path(self._errand.path):
-            raise PermissionDenied(
-                f"Key {key.id} may not call {self._errand.path[:200]}.", hint="`/me` tells what it may use."
-            )
+        check_rights(key, stage=self._gateway.stage, path=self._errand.path)
         self.upstream = self._gateway.upstream
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
 

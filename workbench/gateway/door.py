@@ -15,7 +15,7 @@ from workbench.errors import MethodNotAllowed, NotFound, PermissionDenied, Unava
 from workbench.gateway.access.credentials import key_of
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.parts import Parts
-from workbench.gateway.reply import error_reply, name_request, request_id_of
+from workbench.gateway.reply import error_reply, name_request, refuse, request_id_of
 from workbench.gateway.request_id import new_request_id
 from workbench.gateway.times import utc_now
 
@@ -41,7 +41,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it for the host that it names."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         name_request(scope, new_request_id())
@@ -51,11 +51,23 @@ class Door:
                 hint="Use http://127.0.0.1:PORT.",
                 code="host_not_allowed",
             )
-            await error_reply(Request(scope), error)(scope, receive, send)
+            await refuse(scope, receive, send, error)
+            return
+        if scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
             return
         # A call answers for its own errors: it needs none of what stands around the other routes.
         call = self._calls.get(scope["path"]) if scope["method"] == "POST" else None
         await (call or self._native(scope) or self._app)(scope, receive, send)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        native = self._native(scope)
+        if native is not None:
+            await native(scope, receive, send)
+        else:
+            path = scope["path"][:200]
+            told = NotFound(f"No WebSocket is served at {path}.", hint="Live APIs are below /{provider}/.")
+            await refuse(scope, receive, send, told)
 
     def _welcome(self, scope: Scope) -> bool:
         assert self._hosts is not None

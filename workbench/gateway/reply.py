@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.dialects.dialect import come_back
@@ -63,6 +63,20 @@ def error_reply(request: Request, error: WorkbenchError) -> Response:
         media_type="application/json",
         headers={**told, names.REQUEST_ID: request_id},
     )
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: WorkbenchError) -> None:
+    """Answer a request that is no call, or a WebSocket's handshake, with an error in the envelope."""
+    if scope["type"] == "http":
+        await error_reply(Request(scope), error)(scope, receive, send)
+        return
+    body = body_of(error, request_id_of(scope))
+    headers = [
+        (b"content-type", _JSON), (b"content-length", str(len(body)).encode()),
+        (_REQUEST_ID, request_id_of(scope).encode()),
+    ]  # fmt: skip
+    await send({"type": "websocket.http.response.start", "status": status_of(error), "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 class Reply:

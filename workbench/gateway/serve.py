@@ -23,6 +23,7 @@ from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import GatewayProtocol
+from workbench.gateway.upgrade import websocket_protocol
 from workbench.settings import Settings, load_settings
 
 STOP_SECONDS = 30.0
@@ -174,7 +175,7 @@ def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None, *
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=GatewayProtocol,
         proxy_headers=False,  # who calls is told by the key, never by a header
-        ws="none",
+        ws=websocket_protocol,  # type: ignore[arg-type]  # it is called like the class that it loads
         lifespan="on",
         interface="asgi3",
         access_log=False,

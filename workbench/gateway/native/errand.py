@@ -69,23 +69,24 @@ class NativeErrand:
         self.dialect: Dialect = dialect_of(kind, self._place.rule if self._place else None, self._target)
 
     @property
-    def _rule(self) -> Rule:
+    def rule(self) -> Rule:
+        """The row of its path; an empty one where there is none."""
         return self._place.rule if self._place is not None else _NOTHING
 
     # -- the request -------------------------------------------------------------------------------------------------
 
     async def read(self, receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> NativeQuestion:
         """Read as much of the request as names its model; the body of a path that is refused is not read."""
-        question = self._question = NativeQuestion(rule=self._rule, stream=self._rule.stream)
+        question = self._question = NativeQuestion(rule=self.rule, stream=self.rule.stream)
         if self._place is None:
             return question
         header_table.check(self._headers)
         _check_coding(headers)
-        named = self._place.names.get("model") if self._rule.model == "path" else None
+        named = self._place.names.get("model") if self.rule.model == "path" else None
         incoming = Incoming(receive, headers, limit=limit)
         if self._has_body(headers):
             named = await self._read_body(question, incoming, headers) or named
-        question.model = f"{self._target.provider}/{model_of(self._rule, named, self._target)}" if named else ""
+        question.model = f"{self._target.provider}/{model_of(self.rule, named, self._target)}" if named else ""
         return question
 
     def _has_body(self, headers: Mapping[bytes, bytes]) -> bool:
@@ -99,7 +100,7 @@ class NativeErrand:
     ) -> str | None:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         kind = content_type.partition(";")[0].strip().lower()
-        in_body = self._rule.model == "body"
+        in_body = self.rule.model == "body"
         if kind.endswith(("/json", "+json")) or (in_body and not kind):
             named = peek_json(question, await incoming.whole())
         elif kind == "multipart/form-data" and in_body:
@@ -138,7 +139,7 @@ class NativeErrand:
         return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size)
 
     def _check_shared(self, question: NativeQuestion, key: Key) -> None:
-        target, rule = self._target, self._rule
+        target, rule = self._target, self.rule
         if rule.shared is not None and not names_shared(key.scopes, target.provider, rule, target.path):
             raise self._not_spelt_out(key, rule.shared, self.path)
         for collection in question.reads_of_others:

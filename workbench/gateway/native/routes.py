@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workbench.errors import InvalidInput
 from workbench.gateway.call import Call
+from workbench.gateway.native import header_table
 from workbench.gateway.native.errand import NativeErrand
+from workbench.gateway.native.live import LiveCall
 from workbench.gateway.native.model import NativeModels
 from workbench.gateway.native.target import read_target
 from workbench.gateway.parts import Parts
-from workbench.gateway.reply import error_reply
+from workbench.gateway.reply import refuse
 
 
 class NativeRoutes:
@@ -31,8 +32,13 @@ class NativeRoutes:
         gateway = self._gateway
         try:
             target = read_target(scope["raw_path"], scope["query_string"])
+            if scope["type"] == "websocket":
+                header_table.check(scope["headers"])
         except InvalidInput as error:
-            await error_reply(Request(scope), error)(scope, receive, send)
+            await refuse(scope, receive, send, error)
+            return
+        if scope["type"] == "websocket":
+            await LiveCall(gateway, self._models, target, scope, receive=receive, send=send).live()
             return
         kind = gateway.settings.providers[target.provider].kind
         await Call(gateway, NativeErrand(gateway, self._models, target, kind, scope), scope, receive, send).live()

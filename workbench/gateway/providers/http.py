@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import cast
 
 import aiohttp
@@ -21,6 +21,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _MAX_ERROR_BYTES = 256 * 1024
 _END_SECONDS = 0.5
+_HANDSHAKE_SECONDS = 10.0
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
 Refusal = Callable[[str, int, Mapping[str, str], bytes], WorkbenchError]
@@ -49,6 +50,7 @@ class HttpClient:
             trust_env=False,
             auto_decompress=True,
             raise_for_status=False,
+            trace_configs=[_no_redirects()],
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
         )
 
@@ -75,6 +77,30 @@ class HttpClient:
             if isinstance(body, bytes):  # nearly every call; the answer has the part of the interface that is used here
                 return cast(aiohttp.ClientResponse, await self._pool.request(method, url, body, headers))
             return await self._session.request(method, url, data=body, headers=headers, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(provider, error, self._connect_seconds) from error
+
+    async def converse(
+        self,
+        provider: str,
+        url: URL,
+        headers: Mapping[str, str],
+        *,
+        protocols: Iterable[str] = (),
+        refused: Refusal = refusal,
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket; raises what `refused` says of a refusal, or ProviderError where nobody answers."""
+        assert self._session is not None
+        try:
+            async with asyncio.timeout(self._connect_seconds + _HANDSHAKE_SECONDS):
+                return await self._session.ws_connect(
+                    url.with_scheme("wss" if url.scheme == "https" else "ws"), headers=headers, protocols=protocols,
+                    max_msg_size=MAX_EVENT_BYTES,
+                )  # fmt: skip
+        except aiohttp.WSServerHandshakeError as error:
+            raise refused(provider, error.status, dict(error.headers or {}), b"") from error
+        except aiohttp.TooManyRedirects as error:
+            raise refused(provider, 302, {}, b"") from error
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(provider, error, self._connect_seconds) from error
 
@@ -217,6 +243,17 @@ class HttpStream:
             last = parse(rest)
             return [last] if rest.endswith((b"\n", b"\r")) or last.data == b"[DONE]" else []
         return [Event(raw=rest, data=b"")]
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """Return what refuses a redirect of a WebSocket's handshake, which the library would follow."""
+
+    async def refuse(_session: object, _context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+        raise aiohttp.TooManyRedirects(params.response.request_info, ())
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
