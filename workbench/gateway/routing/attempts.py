@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from workbench.errors import NotFound, PermissionDenied, ProviderCredential, ProviderTimeout, WorkbenchError
+from workbench.errors import (
+    NotFound,
+    PermissionDenied,
+    ProviderCredential,
+    ProviderLimit,
+    ProviderTimeout,
+    WorkbenchError,
+)
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.providers.provider import ConnectionDropped
 from workbench.gateway.routing.deployment_health import DeploymentHealth, Hold
@@ -112,6 +119,9 @@ class Attempts:
         if not self.failures:
             return self._nowhere()
         attempt, error = self.failures[-1]
+        if isinstance(error, ProviderLimit):  # the first of them to be free again is soon enough
+            told = [failure.retry_after for _, failure in self.failures if isinstance(failure, ProviderLimit)]
+            error.retry_after = min((wait for wait in told if wait is not None), default=None)
         before = dict.fromkeys(
             f"{earlier.deployment.label} ({failure.error_code})"
             for earlier, failure in self.failures[:-1]

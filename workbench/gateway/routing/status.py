@@ -69,7 +69,8 @@ def _state(name: str, known: list[DeploymentHealth], now: float) -> tuple[State,
     refused_at = known[0].provider.refused_at if known else None
     if refused_at is not None:
         return "down", f"{name} refuses the gateway's credential; the admin must mend it.", refused_at
-    failing = [one for one in known if one.breaker.condition != "closed"]
+    # That a provider does not know a model which a caller named is nothing against the provider.
+    failing = [one for one in known if one.breaker.condition != "closed" and one.last_error != "provider_not_found"]
     limited = [one for one in known if now < one.limited_until]
     if failing and len(failing) == len(known):
         codes = ", ".join(sorted({one.last_error or "provider_error" for one in failing}))
