@@ -76,6 +76,14 @@ def test_an_outage_names_all_who_were_asked(world, model):
     assert message == "Provider 'q' failed. Tried before it: p/m (provider_error)."
 
 
+def test_the_soonest_of_several_retry_after_is_told(world, model):
+    attempts = world(model("a", "p", "q", "r")).attempts("a")
+    waits = iter([9, 20, None])
+    for attempt in attempts:
+        attempts.failed(attempt, ProviderLimit("no", retry_after=next(waits)))
+    assert attempts.failure().retry_after == 9
+
+
 def test_a_place_that_timed_out_is_not_asked_again(world, model):
     there = world(model("a", "p"), retries=2)
     assert there.call("a", lambda _: ProviderTimeout("late")) == ["p"]
