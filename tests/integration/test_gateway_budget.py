@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from workbench.simulator.state import CREDENTIAL
@@ -54,8 +55,9 @@ def providers() -> Iterator[SimulatedProviders]:
         yield running
 
 
-def serving(home: Any, url: str) -> Any:
-    return running_gateway(home, config=CONFIG.format(url=url), environ={"ACME_KEY": CREDENTIAL})
+def serving(home: Any, url: str, *arguments: str) -> Any:
+    environ = {"ACME_KEY": CREDENTIAL}
+    return running_gateway(home, config=CONFIG.format(url=url), environ=environ, arguments=arguments)
 
 
 @pytest.fixture(scope="module")
@@ -294,3 +296,72 @@ def test_a_provider_that_bills_more_than_was_held_stops_the_key_until_the_admin_
         assert admin(gateway, "GET", path)["stopped"] == "budget_overrun"
         assert admin(gateway, "PATCH", path, json={"budget": {"usd_total": 100}})["stopped"] is None
         assert call(gateway, key).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def of_two(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway of two processes."""
+    with serving(tmp_path_factory.mktemp("workers"), providers.url, "--workers", "2") as running:
+        children = psutil.Process(running.process.pid).children()
+        yield running
+        running.stop()
+        psutil.wait_procs(children, timeout=10)
+
+
+class TestTwoWorkers:
+    """The same holds where two processes answer."""
+
+    def issue_to_all(self, of_two: RunningGateway, **wish: Any) -> dict[str, Any]:
+        key = issue(of_two, **wish)
+
+        def known() -> bool:
+            url, headers = f"{of_two.url}/me", bearer(key["key"])
+            return {httpx.get(url, headers=headers).status_code for _ in range(12)} == {200}
+
+        wait_until(known, "not every worker knows the key", seconds=30)
+        return key
+
+    async def test_of_50_calls_two_a_minute_let_exactly_two_through(
+        self, of_two: RunningGateway, providers: SimulatedProviders
+    ) -> None:
+        key = self.issue_to_all(of_two, limits={"requests_per_minute": 2})
+        answers = await calls_at_once(of_two, key, 50)
+        assert Counter(answer.status_code for answer in answers) == {200: 2, 429: 48}
+        assert len(providers.requests) == 2
+        assert len({row["writer"] for row in rows_of(of_two, key)}) == 2
+
+    async def test_the_budget_is_one(self, of_two: RunningGateway, providers: SimulatedProviders) -> None:
+        cap = 0.002
+        key = self.issue_to_all(of_two, budget={"usd_total": cap})
+        answers = [one for _ in range(5) for one in await calls_at_once(of_two, key, 60, max_tokens=16)]
+        statuses = Counter(answer.status_code for answer in answers)
+        assert set(statuses) == {200, 429}
+        assert len(providers.requests) == statuses[200]
+        spent = sum(row["cost_usd"] for row in rows_of(of_two, key))
+        assert 0 < spent <= cap
+        assert left(of_two, key)["usd_total"] == pytest.approx(cap - spent)
+
+    def test_a_killed_worker_holds_nothing_and_its_money_is_spent(
+        self, of_two: RunningGateway, providers: SimulatedProviders
+    ) -> None:
+        key = self.issue_to_all(of_two, limits={"concurrent": 4}, budget={"usd_total": 1})
+        providers.fail("stall", frames=2, times=0)
+        streams = []
+        body = {"model": "fast", "messages": HELLO, "stream": True, "max_tokens": 100}
+        for _ in range(4):
+            client = httpx.Client(timeout=60, headers=bearer(key["key"]))
+            request = client.build_request("POST", f"{of_two.url}/v1/chat/completions", json=body)
+            streams.append(client.send(request, stream=True))
+        assert [answer.status_code for answer in streams] == [200] * 4
+        held = 1 - left(of_two, key)["usd_total"]
+        assert left(of_two, key)["concurrent"] == 0
+        for worker in psutil.Process(of_two.process.pid).children():
+            worker.kill()
+
+        def settled() -> bool:
+            try:
+                return left(of_two, key) == pytest.approx({"concurrent": 4, "usd_total": 1 - held})
+            except httpx.HTTPError:
+                return False
+
+        wait_until(settled, "a dead worker still holds something", seconds=60)

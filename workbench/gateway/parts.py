@@ -14,6 +14,7 @@ from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.in_flight import InFlight
+from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
@@ -45,7 +46,8 @@ class Parts:
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
         self.in_flight = InFlight()
-        self.admission = Admission(self.keys)
+        limits = limits_file(settings.home, settings.gateway.port)
+        self.admission = Admission(self.keys, None if worker is None else SharedCounters(limits, worker=worker))
         self.key_store = KeyStore(self.state)
         self.issuer = Issuer(
             keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key

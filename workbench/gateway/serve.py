@@ -19,12 +19,15 @@ import uvicorn
 from workbench.errors import Conflict, SettingsError, Unavailable, WorkbenchError
 from workbench.gateway import workers
 from workbench.gateway.admission.cells import WORKERS as MOST_WORKERS
+from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import GatewayProtocol
 from workbench.gateway.upgrade import websocket_protocol
 from workbench.settings import Settings, load_settings
+
+_log = logging.getLogger("workbench.gateway.serve")
 
 STOP_SECONDS = 30.0
 """How long streams may take to end after SIGTERM."""
@@ -127,12 +130,24 @@ def serve_with_workers(settings: Settings, count: int, *, host: str | None = Non
     def command(worker: int) -> list[str]:
         return [sys.executable, "-m", "workbench.gateway", *config, *place, "--worker", str(worker)]
 
+    limits = limits_file(settings.home, held.getsockname()[1])
+    SharedCounters.create(limits)
+    counters = SharedCounters(limits, worker=0)
+
+    def gone(worker: int) -> None:
+        if calls := counters.settle_dead(worker):
+            _log.error(
+                "worker %d had %d calls of limited keys on its way: what they held counts as spent", worker, calls
+            )
+
     os.environ["WORKBENCH_HOME"] = str(settings.home)
     _log_to_stderr()
     with held:
-        run = workers.Workers(count, command).run(ready=lambda: print(_ready(_url(held)), flush=True))  # noqa: T201
-        if code := asyncio.run(run):
-            sys.exit(code)
+        run = workers.Workers(count, command, gone=gone)
+        code = asyncio.run(run.run(ready=lambda: print(_ready(_url(held)), flush=True)))  # noqa: T201
+    limits.unlink(missing_ok=True)
+    if code:
+        sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -28,9 +28,13 @@ _MOST_FAILURES = 5
 class Workers:
     """The workers of one gateway."""
 
-    def __init__(self, count: int, command: Callable[[int], list[str]]) -> None:
+    def __init__(
+        self, count: int, command: Callable[[int], list[str]], *, gone: Callable[[int], None] = lambda _worker: None
+    ) -> None:
+        """`command` starts a worker; `gone` is called when one has ended by itself, before it is started again."""
         self._count = count
         self._command = command
+        self._gone = gone
         self._processes: dict[int, Process] = {}
         self._stopping = False
         self._failed: int | None = None
@@ -79,6 +83,7 @@ class Workers:
             code = await self._processes[worker].wait()
             if self._stopping or self._failed is not None:
                 return
+            self._gone(worker)
             failures = failures + 1 if loop.time() - began < _SHORT_LIFE else 1
             if failures > _MOST_FAILURES:
                 _log.critical("worker %d does not stay: the gateway ends", worker)
