@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 _END_OF_EVENT = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream."""
 
     raw: bytes
@@ -41,14 +41,24 @@ class Splitter:
         if not chunk:
             return
         # What came before holds no end, but may hold the first bytes of one.
-        before = b"".join(self._parts[-3:])[-3:]
+        fresh = b"".join(self._parts[-3:])[-3:] + chunk
         self._parts.append(chunk)
-        end = _END_OF_EVENT.search(before + chunk)
-        if end is None:
+        if not (b"\n\n" in fresh or (b"\r" in fresh and _END_OF_EVENT.search(fresh))):
             return
         buffer = self.rest
+        if b"\r" in buffer:
+            yield from self._slowly(buffer, len(buffer) - len(fresh))
+            return
+        *whole, rest = buffer.split(b"\n\n")
+        self._parts = [rest] if rest else []
+        for piece in whole:
+            if piece.startswith(b"data: ") and b"\n" not in piece:
+                yield Event(piece + b"\n\n", piece[6:])  # the shape that nearly every event has
+            else:
+                yield parse(piece + b"\n\n")
+
+    def _slowly(self, buffer: bytes, search: int) -> Iterator[Event]:
         start = 0
-        search = len(buffer) - len(chunk) - len(before) + end.start()
         while (end := _END_OF_EVENT.search(buffer, search)) is not None:
             yield parse(buffer[start : end.end()])
             start = search = end.end()
@@ -57,8 +67,6 @@ class Splitter:
 
 def parse(raw: bytes) -> Event:
     """Read the fields of one event."""
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-        return Event(raw=raw, data=raw[6:-2])  # the shape that nearly every event has
     data: list[bytes] = []
     name = ""
     for line in _END_OF_LINE.split(raw):
