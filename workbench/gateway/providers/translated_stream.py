@@ -31,6 +31,8 @@ class TranslatedStream:
         self._created = int(time.time())
         self._usage: dict[str, Any] | None = None
         self._begun: set[int] = set()
+        # A choice ends once, in a chunk of its own: litellm calls every piece of a Gemini stream the last one.
+        self._finished: dict[int, str] = {}
         self._ended = False
         self._first: list[Event] = []
 
@@ -93,18 +95,24 @@ class TranslatedStream:
             if index not in self._begun:
                 self._begun.add(index)
                 delta = {"role": "assistant", "content": "", **delta}
-            elif not delta.keys() - {"role"} and finish is None:
+            elif not delta.keys() - {"role"}:
+                delta = {}
+            if finish is not None and not (finish == "stop" and self._finished.get(index) == "tool_calls"):
+                self._finished[index] = finish
+            if not delta:
                 continue
-            told = {"index": index, "delta": delta, "finish_reason": finish}
+            told = {"index": index, "delta": delta, "finish_reason": None}
             if choice.get("logprobs"):
                 told["logprobs"] = choice["logprobs"]
             yield self._chunk([told])
 
     def _end(self) -> Iterator[Event]:
-        """Tell the usage and that all is told, once."""
+        """Tell why each choice ended, the usage, and that all is told, once."""
         if self._ended:
             return
         self._ended = True
+        for index, finish in self._finished.items():
+            yield self._chunk([{"index": index, "delta": {}, "finish_reason": finish}])
         if self._usage is not None:
             yield self._chunk([], usage=self._usage)
         yield _DONE
