@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.gateway.access.admin_routes import AdminKeyRoutes
@@ -23,8 +24,9 @@ from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.unified.body import ClientLeft
-from workbench.gateway.unified.operations import OPERATIONS
-from workbench.gateway.unified.routes import Calls, ModelRoutes
+from workbench.gateway.unified.objects.actions import ACTIONS
+from workbench.gateway.unified.operations import OPERATIONS, responses
+from workbench.gateway.unified.routes import Calls, ModelRoutes, ObjectCalls, ResponseCalls
 from workbench.settings import Settings
 
 
@@ -54,9 +56,11 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
             raise Unavailable(str(gateway.published.fault), code=gateway.published.fault.error_code)
         return json_reply(request, {"status": "ready", "stage": gateway.stage})
 
-    calls = {errand.path: Calls(gateway, errand) for errand in OPERATIONS}
+    calls: dict[str, ASGIApp] = {errand.path: Calls(gateway, errand) for errand in OPERATIONS}
+    calls[responses.PATH] = ResponseCalls(gateway)
     routes = [
         *(Route(path, endpoint, methods=["POST"]) for path, endpoint in calls.items()),
+        *(Route(action.path, ObjectCalls(gateway, action), methods=[action.method]) for action in ACTIONS),
         Route("/v1/models", models.list),
         Route("/v1/models/{name:path}", models.show),
         Route("/v1/prompts", prompts.list),

@@ -29,6 +29,7 @@ from workbench.gateway.routing.models import Models
 from workbench.gateway.routing.registry import Registry
 from workbench.gateway.state import State
 from workbench.gateway.unified.catalogue import Catalogue
+from workbench.gateway.unified.objects.desk import Objects
 from workbench.gateway.upstream import Upstream
 from workbench.settings import Settings, load_settings
 
@@ -57,6 +58,7 @@ class Parts:
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
         self.registry = Registry(self.state)
+        self.objects = Objects(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
         self._alone = worker is None and self.state.is_file
@@ -138,3 +140,4 @@ class Parts:
         self.follower.begin()
         self.published.open()
         self.registry.open()
+        self.objects.open()

@@ -18,7 +18,7 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 5.0
 
 KEYS, PROMPTS, MODELS, CONFIGURATION = "keys", "prompts", "models", "configuration"
@@ -86,6 +86,37 @@ feedback_table = sa.Table(
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.UniqueConstraint("owner", "request_id"),
     sqlite_autoincrement=True,  # a number that was drained once is never given again
+)
+
+secrets_table = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.LargeBinary(64), nullable=False),
+)
+
+stored_objects_table = sa.Table(
+    "stored_objects",
+    metadata,
+    sa.Column("id", sa.String(1000), primary_key=True),
+    sa.Column("owner", sa.String(420), primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("provider", sa.String(200), nullable=False),
+    sa.Column("upstream_id", sa.String(500), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("seen", sa.JSON, nullable=False),
+    sa.Index("stored_objects_of_owner", "owner", "kind", "created_at"),
+)
+
+repeats_table = sa.Table(
+    "repeats",
+    metadata,
+    sa.Column("owner", sa.String(420), primary_key=True),
+    sa.Column("path", sa.String(200), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("answer", sa.LargeBinary),
 )
 
 

@@ -41,6 +41,7 @@ def find_problems(
     found += _providers(tables)
     found += _credentials(tables, folder, environ) if credentials else ()
     found += _models(tables)
+    found += _files_provider(tables)
     return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
 
 
@@ -158,6 +159,14 @@ def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str
             yield at, f"{source} is missing or empty", f"set {source}"
         elif row is not None and (right := row.wrong(secret)):
             yield at, f"{source} holds something else", f"expected {right}"
+
+
+def _files_provider(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    name = _table(tables.get("gateway")).get("files_provider")
+    providers = _table(tables.get("providers"))
+    if isinstance(name, str) and name not in providers:
+        known = ", ".join(map(repr, providers)) or "none"
+        yield ("gateway", "files_provider"), f"no provider named {name!r}", f"known: {known}"
 
 
 def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:

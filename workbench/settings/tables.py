@@ -65,6 +65,9 @@ class GatewaySettings(Table):
     port: int = Field(8780, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     stage: Literal["staging", "production"] = Field("staging", description="the stage that this gateway serves")
     max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="largest request body, in bytes")
+    files_provider: str | None = Field(
+        None, description="a name under [providers]: who keeps files, batches and jobs; default: the first of kind openai"
+    )
     timeouts: Timeouts = Field(Timeouts(), description="seconds to wait for a provider")
     redaction: Annotated[
         Literal["never"], BeforeValidator(not_built("redaction", "third_party", "always", right="never"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,8 @@ _CHARACTERS_PER_SECOND = 15
 """How fast speech is."""
 _TOKENS_PER_SECOND = 21
 """Sound tokens of a second of speech."""
+_CLOCK = re.compile(rb"--> *(?:(\d{2,4}):)?(\d\d):(\d\d[.,]\d{3})")
+"""The end of a subtitle, in SubRip or WebVTT."""
 _MOST_SECONDS = 366 * 86400.0
 
 
@@ -199,9 +202,18 @@ class PlainTranscriptReader(Reader):
         super().__init__()
         self._seconds = seconds
 
+    def whole(self, body: bytes) -> None:
+        """Read a plain answer: the end of the last subtitle tells how long the sound is."""
+        super().whole(body)
+        ends = _CLOCK.findall(body)
+        if ends:
+            hours, minutes, seconds = ends[-1]
+            told = int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(b",", b"."))
+            self.stated = Usage(audio_seconds=told)
+
     def usage(self, *, question_bytes: int) -> Usage:
-        """Return the seconds that the sound seems to have."""
-        return Usage(audio_seconds=self._seconds)
+        """Return the seconds that were told, else those that the sound seems to have."""
+        return self.stated or Usage(audio_seconds=self._seconds)
 
 
 class SpeechReader(EventsReader):

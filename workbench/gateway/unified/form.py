@@ -23,24 +23,54 @@ PIECE = 64 * 1024
 _LONGEST_TEXT = 256 * 1024
 
 
+class Kept:
+    """Bytes that were written once and are read as often as needed."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        """How many there are."""
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - `close` ends it
+
+    def write(self, chunk: bytes) -> None:
+        """Keep the next piece."""
+        self._file.seek(self.size)
+        self._file.write(chunk)
+        self.size += len(chunk)
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return some of the bytes."""
+        self._file.seek(start)  # each time: several may read at once
+        return self._file.read(count)
+
+    def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield a stretch of the bytes, piece by piece."""
+        end = self.size if end is None else end
+        while start < end:
+            piece = self.read(start, min(PIECE, end - start))
+            start += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Forget them."""
+        self._file.close()
+
+
 class Form:
     """The parts of a multipart body, in order."""
 
     def __init__(self, content_type: str) -> None:
         self.content_type = content_type
         """As the caller sent it, boundary included."""
-        self.size = 0
-        """Bytes of the whole body."""
+        self.body = Kept()
+        """The whole body."""
         self.parts: list[Part] = []
         """The parts, in order."""
-        self.replaced: dict[str, bytes] = {}
-        """Values that stand in the place of what came, by the name of the part."""
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - `close` ends it
+        self._replaced: dict[str, Kept] = {}
 
-    def write(self, chunk: bytes) -> None:
-        """Keep the next piece."""
-        self._file.write(chunk)
-        self.size += len(chunk)
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body."""
+        return self.body.size
 
     def named(self, name: str) -> list[Part]:
         """Return the parts of a name."""
@@ -68,49 +98,46 @@ class Form:
 
     def read(self, part: Part, count: int | None = None) -> bytes:
         """Return the value of a part, or its first bytes."""
-        self._file.seek(part.start)
-        return self._file.read(part.size if count is None else min(count, part.size))
+        return self.body.read(part.start, part.size if count is None else min(count, part.size))
 
     def digest(self) -> str:
         """Return a hash over names, files and values: the same for the same form, whatever its boundary."""
         told = hashlib.sha256()
         for part in self.parts:
             told.update(repr((part.name, part.filename, part.size)).encode())
-            self._file.seek(part.start)
-            left = part.size
-            while left and (piece := self._file.read(min(PIECE, left))):
+            for piece in self.body.pieces(part.start, part.end):
                 told.update(piece)
-                left -= len(piece)
         return told.hexdigest()
 
+    def replace(self, name: str, value: Kept) -> None:
+        """Let another value go to providers in the place of a part's."""
+        self._replaced[name] = value
+
     def size_with(self, values: Mapping[str, bytes]) -> int:
-        """Return the bytes of the body with some values replaced."""
-        values = {**self.replaced, **values}
-        return self.size + sum(len(values[part.name]) - part.size for part in self.parts if part.name in values)
+        """Return the bytes of the body that `body_with` yields."""
+        sizes = {name: kept.size for name, kept in self._replaced.items()}
+        sizes |= {name: len(value) for name, value in values.items()}
+        return self.size + sum(sizes[part.name] - part.size for part in self.parts if part.name in sizes)
 
     async def body_with(self, values: Mapping[str, bytes]) -> AsyncIterator[bytes]:
         """Yield the body, some values replaced, every other byte as it came."""
-        values = {**self.replaced, **values}
         at = 0
         for part in self.parts:
-            if part.name in values:
-                for piece in self._pieces(at, part.start):
-                    yield piece
-                yield values[part.name]
-                at = part.end
-        for piece in self._pieces(at, self.size):
+            kept = self._replaced.get(part.name)
+            if part.name not in values and kept is None:
+                continue
+            for piece in self.body.pieces(at, part.start):
+                yield piece
+            for piece in [values[part.name]] if kept is None else kept.pieces():
+                yield piece
+            at = part.end
+        for piece in self.body.pieces(at):
             yield piece
 
     def close(self) -> None:
         """Forget the body."""
-        self._file.close()
-
-    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
-        while start < end:
-            self._file.seek(start)  # each time: several may read at once
-            piece = self._file.read(min(PIECE, end - start))
-            start += len(piece)
-            yield piece
+        for kept in (self.body, *self._replaced.values()):
+            kept.close()
 
 
 async def read_form(receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> Form:
@@ -133,7 +160,7 @@ async def read_form(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
             chunk = message.get("body", b"")
             if form.size + len(chunk) > limit:
                 raise too_large(limit)
-            form.write(chunk)
+            form.body.write(chunk)
             scanner.feed(chunk)
             if not message.get("more_body", False):
                 break

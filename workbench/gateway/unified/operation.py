@@ -13,6 +13,7 @@ from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import read_body
 from workbench.gateway.unified.form import Form, read_form
+from workbench.gateway.unified.objects.references import label_at, open_references
 from workbench.gateway.unified.question import Question
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Operation:
     """The task of the models that it takes."""
     parse: Callable[[bytes, Mapping[str, str]], Question]
     """Check a body; raises InvalidInput."""
+    names_objects: bool = False
+    """Whether its prompt may name files that are kept at a provider."""
 
     @property
     def dialect(self) -> Dialect:
@@ -48,11 +51,12 @@ class Operation:
     def attempts(self, question: Question, key: Key, gateway: Parts) -> Attempts:
         """Return the deployments of the model, then those of its fallbacks."""
         model = asked_model(question.model, key, gateway, path=self.path, task=self.task)
-        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size)
-
-    def needed(self, provider: Provider) -> Provider:
-        """Return the provider itself, with all that its translation needs."""
-        return provider
+        only = None
+        if self.names_objects:
+            opening = gateway.objects.opening(key)
+            open_references(question, opening)
+            only = None if opening.provider is None else label_at(model, opening.provider)
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size, only=only)
 
     def needed(self, provider: Provider) -> Provider:
         """Return the provider itself, with all that its translation needs."""

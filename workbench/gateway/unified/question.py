@@ -62,13 +62,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind the path."""
     form: Form | None = None
     """The multipart body, where it is one."""
+    free: bool = False
+    """Whether no model is asked, so that nothing is used."""
 
     @property
     def most(self) -> Usage:
         """The most that it can use, output tokens aside: for the prompt, a token a byte."""
-        if self.form is not None:
-            return replace(self.pieces, input_tokens=sum(len(value) for value in self.fields.values()))
-        return replace(self.pieces, input_tokens=self.size + self._named_only())
+        if self.free:
+            return self.pieces
+        size = self.size if self.form is None else sum(len(bytes(value)) for value in self.fields.values())
+        return replace(self.pieces, input_tokens=self.pieces.input_tokens + size + self._named_only())
 
     @property
     def counted(self) -> Usage:

@@ -16,6 +16,9 @@ from workbench.gateway.errand import Errand
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of
+from workbench.gateway.unified.objects.actions import Action
+from workbench.gateway.unified.objects.errand import ObjectErrand
+from workbench.gateway.unified.responses import ResponsesErrand
 
 
 class Calls:
@@ -26,14 +29,46 @@ class Calls:
         self._errand = errand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one call live, and close the form that it may have read."""
-        call = Call(self._gateway, self._errand, scope, receive, send)
+        """Let one call live."""
+        await live(self._gateway, self._errand, scope, receive, send)
+
+
+class ResponseCalls:
+    """`POST /v1/responses`."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one call live."""
+        await live(self._gateway, ResponsesErrand(self._gateway), scope, receive, send)
+
+
+class ObjectCalls:
+    """One path and method of stored objects."""
+
+    def __init__(self, gateway: Parts, action: Action) -> None:
+        self._gateway = gateway
+        self._action = action
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one call live."""
+        errand = ObjectErrand(self._gateway, self._action, scope)
         try:
-            await call.live()
+            await live(self._gateway, errand, scope, receive, send)
         finally:
-            form = getattr(getattr(call, "question", None), "form", None)
-            if form is not None:
-                form.close()
+            await errand.close()
+
+
+async def live(gateway: Parts, errand: Errand[Any], scope: Scope, receive: Receive, send: Send) -> None:
+    """Let one call live, and close the form that it may have read."""
+    call = Call(gateway, errand, scope, receive, send)
+    try:
+        await call.live()
+    finally:
+        form = getattr(getattr(call, "question", None), "form", None)
+        if form is not None:
+            form.close()
 
 
 class ModelRoutes:

@@ -134,4 +134,4 @@ def read_chat(body: bytes, forwarded: Mapping[str, str]) -> Question:
     )
 
 
-CHAT = Operation("/v1/chat/completions", "chat", read_chat)
+CHAT = Operation("/v1/chat/completions", "chat", read_chat, names_objects=True)

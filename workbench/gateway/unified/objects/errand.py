@@ -1,0 +1,227 @@
+"""One request about stored objects: ids are opened on the way in, for their owner only, and sealed on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from workbench.errors import InvalidInput, ProviderError
+from workbench.gateway.access.credentials import key_of
+from workbench.gateway.dialects.dialect import Dialect, Headers
+from workbench.gateway.dialects.openai import OPENAI
+from workbench.gateway.dialects.openai_events import FreeReader
+from workbench.gateway.providers.provider import ConnectionDropped, Whole
+from workbench.gateway.routing.attempts import Attempt, Attempts
+from workbench.gateway.routing.models import Deployment, Model
+from workbench.gateway.unified import header_table
+from workbench.gateway.unified.body import decode, read_body
+from workbench.gateway.unified.form import Form, read_form
+from workbench.gateway.unified.objects.kinds import RESPONSE, renamed
+from workbench.gateway.unified.objects.lists import Listing
+from workbench.gateway.unified.objects.owner import owner_of
+from workbench.gateway.unified.objects.repeats import Wish
+from workbench.gateway.unified.objects.signed_ids import unknown
+from workbench.gateway.unified.objects.upload import check_upload
+from workbench.gateway.unified.objects.wishes import WISHES, provider_name
+from workbench.gateway.unified.question import Question
+from workbench.settings import Price
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope
+
+    from workbench.gateway.access.keys import Key
+    from workbench.gateway.parts import Parts
+    from workbench.gateway.providers.provider import Provider, Stream
+    from workbench.gateway.unified.objects.actions import Action
+
+_NOTHING = Price(input=0, output=0)
+_LONGEST_KEY = 255
+_fields = msgspec.json.Decoder(dict[str, Any])
+_REPEATED = (b"idempotency-replayed", b"true")
+
+
+class ObjectErrand:
+    """One request; made for it alone."""
+
+    def __init__(self, gateway: Parts, action: Action, scope: Scope) -> None:
+        self.path: str = scope["path"]
+        """Path of the request."""
+        self._gateway = gateway
+        self._action = action
+        self._presented: str = scope.get("path_params", {}).get("id", "")
+        self._query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self._key: Key
+        self._provider = ""
+        self._upstream_id = ""
+        self._wish: Wish | None = None
+        self._begun = False
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return OpenAI's protocol."""
+        return OPENAI
+
+    # -- what is asked -----------------------------------------------------------------------------------------------
+
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> Question:
+        """Read the request; raises NotFound for what is not the caller's, and InvalidInput."""
+        key = self._key = key_of(headers, self._gateway.keys)
+        action = self._action
+        form: Form | None = None
+        fields: dict[str, Any] = {}
+        size = 0
+        if self._presented:
+            await self._find()
+        if action.does == "upload":
+            form = await read_form(receive, headers, limit=limit)
+        elif action.method == "POST":
+            body = await read_body(receive, headers, limit=limit)
+            size = len(body)
+            fields = decode(body or b"{}", _fields)
+        try:
+            if form is not None:
+                size = form.size
+                self._provider = provider_name(self._gateway)
+                await check_upload(form, self._provider, key, self._gateway)
+            elif action.method == "POST":
+                fields = self._opened(fields)
+            self._provider = self._provider or provider_name(self._gateway)
+            self._note_key(headers, form, fields)
+        except BaseException:
+            if form is not None:
+                form.close()
+            raise
+        return Question(
+            operation=action.upstream.replace("{id}", quote(self._upstream_id, safe="")),
+            model="",
+            size=size,
+            fields={name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()},
+            forwarded=header_table.to_provider(headers),
+            stream=action.kind is RESPONSE and self._query.get("stream") == "true",
+            reader=FreeReader,
+            binary=action.does == "download",
+            method=action.method,
+            query={name: self._query[name] for name in action.query if name in self._query},
+            form=form,
+            free=True,
+        )
+
+    async def _find(self) -> None:
+        """Find where the object of the path is."""
+        if self._action.kind is RESPONSE:
+            owner = owner_of(self._key)
+            stored = await asyncio.to_thread(self._gateway.objects.store.get, self._presented[:200], owner)
+            if stored is None:
+                raise unknown(self._presented)
+            self._provider, self._upstream_id = stored.provider, stored.upstream_id
+            return
+        opening = self._gateway.objects.opening(self._key)
+        self._upstream_id = opening(self._action.kind, self._presented)
+        self._provider = opening.provider or ""
+
+    def _opened(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return a body with the provider's own ids and names, checked."""
+        opening = self._gateway.objects.opening(self._key)
+        opening.provider = self._provider or None
+        opened: dict[str, Any] = renamed(fields, opening)
+        self._provider = opening.provider or ""
+        check = WISHES.get((self._action.kind.name, self._action.does))
+        return opened if check is None else check(opened, self._provider, self._key, self._gateway)
+
+    def _note_key(self, headers: Mapping[bytes, bytes], form: Form | None, fields: dict[str, Any]) -> None:
+        """Note an `idempotency-key`."""
+        sent = headers.get(b"idempotency-key")
+        if not sent or self._action.does not in ("upload", "create"):
+            return
+        if len(sent) > _LONGEST_KEY:
+            raise InvalidInput(f"idempotency-key is over {_LONGEST_KEY} characters.", hint="Shorten it.")
+        told = (
+            form.digest()
+            if form is not None
+            else hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+        )
+        self._wish = Wish(owner_of(self._key), self._action.path, sent.decode("latin-1"), told)
+
+    def attempts(self, question: Question, key: Key, gateway: Parts) -> Attempts:
+        """Return the one place where the object is; what begins work that costs has no price that is known."""
+        provider = self._provider
+        settings = gateway.settings.providers.get(provider)
+        if settings is None:
+            raise unknown(self._presented)
+        deployment = Deployment(
+            provider=provider,
+            kind=settings.kind,
+            model=self._action.kind.path,
+            price=None if self._action.priced else _NOTHING,
+        )
+        model = Model(name=deployment.label, task="objects", deployments=(deployment,))
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=0)
+
+    # -- what is answered --------------------------------------------------------------------------------------------
+
+    def needed(self, provider: Provider) -> Provider:
+        """Return the provider itself."""
+        return provider
+
+    async def ask(self, provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
+        """Ask the provider, unless the answer is known."""
+        if self._action.does == "list":
+            listing = Listing(self._gateway, self._key, self._action.kind)
+            return Whole(await listing.body(self._query), None)
+        if self._wish is not None and not self._begun:
+            before = await asyncio.to_thread(self._gateway.objects.repeats.begin, self._wish)
+            if before is not None:
+                return Whole(before, None, headers=(_REPEATED,))
+            self._begun = True
+        try:
+            if question.stream:
+                return await provider.stream(question, "")
+            answer = await provider.answer(question, "")
+        except ConnectionDropped as error:
+            if self._action.method == "POST":  # it may have been done: not again by itself
+                raise ProviderError(error.message, hint="Look whether it was done before you send it again.") from error
+            raise
+        except ProviderError as error:
+            if error.error_code == "provider_not_found" and self._presented:
+                raise unknown(self._presented) from error
+            raise
+        if not isinstance(answer, Whole) or (self._action.kind is RESPONSE and self._action.does != "delete"):
+            return answer
+        return await self._seen(answer)
+
+    async def _seen(self, answer: Whole) -> Whole:
+        """Return an answer as its owner is to see it, after what it tells was kept."""
+        objects, owner = self._gateway.objects, owner_of(self._key)
+        try:
+            told = _fields.decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProviderError(f"Provider {self._provider!r} answered what is no JSON object.") from error
+        if self._action.does == "delete":
+            await asyncio.to_thread(objects.store.forget, self._presented, owner)
+        if self._action.kind is RESPONSE:
+            return answer
+        if self._action.does in ("upload", "create", "show") and isinstance(told.get("id"), str):
+            seen = await objects.keep(self._action.kind, self._provider, told, self._key, self._gateway)
+        else:
+            seen = objects.told(told, self._provider, self._key)
+        body = msgspec.json.encode(seen)
+        if self._wish is not None and self._begun:
+            await asyncio.to_thread(objects.repeats.keep, self._wish, body)
+            self._begun = False
+        return replace(answer, body=body)
+
+    def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
+        """Return what an answer tells of where it came from."""
+        told = header_table.to_caller(attempt, upstream_id=answer.request_id)
+        return [header for header in told if header[0] != b"x-workbench-model"] + list(answer.headers)
+
+    async def close(self) -> None:
+        """Let a request that has no answer be tried again."""
+        if self._wish is not None and self._begun:
+            await asyncio.to_thread(self._gateway.objects.repeats.forget, self._wish)

@@ -1,0 +1,40 @@
+"""A file that is uploaded; one for batches is looked through, line by line, before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from workbench.gateway.unified.form import Form, Kept
+from workbench.gateway.unified.objects.batch_lines import checked_lines, lines_of
+from workbench.gateway.unified.objects.kinds import renamed
+from workbench.gateway.unified.objects.wishes import naming_at
+from workbench.gateway.unified.operations.form_fields import required, some_file
+
+if TYPE_CHECKING:
+    from workbench.gateway.access.keys import Key
+    from workbench.gateway.parts import Parts
+
+
+async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> None:
+    """Check a form of `POST /v1/files`; in a batch file the models get the provider's own names."""
+    purpose = required(form, "purpose")
+    file = some_file(form, "file")
+    if purpose != "batch":
+        return
+    opening = gateway.objects.opening(key)
+    opening.provider = provider
+
+    def opened(value: Any) -> Any:
+        return renamed(value, opening)
+
+    naming = naming_at(provider, key, gateway, path="/v1/files")
+    kept = Kept()
+    form.replace("file", kept)
+    async for line in checked_lines(lines_of(_as_they_come(form.body.pieces(file.start, file.end))), naming, opened):
+        kept.write(line)
+
+
+async def _as_they_come(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

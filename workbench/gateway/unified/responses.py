@@ -1,0 +1,183 @@
+"""`POST /v1/responses`: a call whose answer stays at the provider, and whose id is bound to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from workbench.errors import PermissionDenied
+from workbench.gateway.access.credentials import key_of
+from workbench.gateway.access.limits import NO_BUDGET
+from workbench.gateway.dialects.dialect import Dialect, Headers
+from workbench.gateway.dialects.openai import OPENAI
+from workbench.gateway.providers.provider import Whole
+from workbench.gateway.routing.attempts import Attempt, Attempts
+from workbench.gateway.unified import header_table
+from workbench.gateway.unified.body import read_body
+from workbench.gateway.unified.objects.kinds import RESPONSE
+from workbench.gateway.unified.objects.owner import owner_of
+from workbench.gateway.unified.objects.references import label_at, open_references
+from workbench.gateway.unified.objects.signed_ids import unknown
+from workbench.gateway.unified.objects.store import Stored
+from workbench.gateway.unified.operation import ask, asked_model
+from workbench.gateway.unified.operations.responses import PATH, TASK, Wish, read_response
+from workbench.wire.sse import Event
+from workbench.wire.usage import Usage
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
+
+    from workbench.gateway.access.keys import Key
+    from workbench.gateway.parts import Parts
+    from workbench.gateway.providers.provider import Provider, Stream
+    from workbench.gateway.unified.question import Question
+
+_CONVERSATION_TOKENS = 100_000
+"""Input tokens that a conversation which is kept at a provider may have, at most, where that is not known."""
+
+
+class _Named(msgspec.Struct):
+    id: str | None = None
+
+
+class _NamedInside(msgspec.Struct):
+    response: _Named | None = None
+
+
+_named = msgspec.json.Decoder(_Named)
+_named_inside = msgspec.json.Decoder(_NamedInside)
+
+
+class ResponsesErrand:
+    """One request; made for it alone."""
+
+    path = PATH
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+        self._key: Key | None = None
+        self._wish: Wish
+        self._previous: Stored | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return OpenAI's protocol."""
+        return OPENAI
+
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> Question:
+        """Read the request, and find what it goes on from; raises NotFound where that is not the caller's."""
+        body = await read_body(receive, headers, limit=limit)
+        question, self._wish = read_response(body, header_table.to_provider(headers))
+        previous = self._wish.previous_response_id
+        if previous is None:
+            return question
+        owner = owner_of(key_of(headers, self._gateway.keys))
+        self._previous = await asyncio.to_thread(self._gateway.objects.store.get, previous[:200], owner)
+        if self._previous is None:
+            raise unknown(previous)
+        tokens = self._previous.seen.get("tokens", _CONVERSATION_TOKENS)
+        return msgspec.structs.replace(question, pieces=Usage(input_tokens=tokens))
+
+    def attempts(self, question: Question, key: Key, gateway: Parts) -> Attempts:
+        """Return the deployments of the model; only that which has what the request goes on from, or names."""
+        self._key = key
+        if self._wish.background and key.budget != NO_BUDGET:
+            raise PermissionDenied(
+                "A key with a budget can't ask for answers in the background: what they cost is known too late.",
+                hint="Leave `background` out.",
+            )
+        model = asked_model(question.model, key, gateway, path=PATH, task=TASK)
+        opening = gateway.objects.opening(key)
+        open_references(question, opening)
+        only = None if opening.provider is None else label_at(model, opening.provider)
+        if self._previous is not None:
+            only = label_at(model, self._previous.provider, first=self._previous.seen.get("deployment"))
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size, only=only)
+
+    def needed(self, provider: Provider) -> Provider:
+        """Return the provider itself."""
+        return provider
+
+    async def ask(self, provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
+        """Ask one provider; whose the answer is, is kept before its id goes out."""
+        answer = await ask(provider, question, attempt)
+        if self._wish.store is False:
+            return answer
+        if isinstance(answer, Whole):
+            await self._keep(_id_of(answer.body), attempt)
+            return answer
+        return Noting(answer, lambda event: self._keep(_inner_id(event), attempt))
+
+    def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
+        """Return what an answer tells of where it came from."""
+        return list(header_table.to_caller(attempt, upstream_id=answer.request_id))
+
+    async def _keep(self, response_id: str | None, attempt: Attempt) -> bool:
+        assert self._key is not None
+        if not response_id or len(response_id) > 200:
+            return False
+        stored = Stored(
+            id=response_id,
+            kind=RESPONSE.name,
+            owner=owner_of(self._key),
+            provider=attempt.deployment.provider,
+            upstream_id=response_id,
+            created_at=time.time(),
+            seen={"deployment": attempt.deployment.label, "model": attempt.model.name},
+        )
+        await asyncio.to_thread(self._gateway.objects.store.keep, stored)
+        return True
+
+
+class Noting:
+    """A stream whose events are looked at until one was noted."""
+
+    def __init__(self, stream: Stream, note: Callable[[Event], Awaitable[bool]]) -> None:
+        self.request_id = stream.request_id
+        self.status = stream.status
+        self.content_type = stream.content_type
+        self.headers = stream.headers
+        self.limits = getattr(stream, "limits", None)
+        """What the provider tells of its own limits."""
+        self._stream = stream
+        self._note: Callable[[Event], Awaitable[bool]] | None = note
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection ended before the body did."""
+        return self._stream.cut
+
+    async def next(self) -> list[Event]:
+        """Return the events that have come since."""
+        events = await self._stream.next()
+        for event in events:
+            if self._note is not None and await self._note(event):
+                self._note = None
+        return events
+
+    async def finish(self) -> None:
+        """Let go of the connection."""
+        await self._stream.finish()
+
+    def abort(self) -> None:
+        """Stop the provider."""
+        self._stream.abort()
+
+
+def _inner_id(event: Event) -> str | None:
+    try:
+        inner = _named_inside.decode(event.data or b"{}").response
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return None if inner is None else inner.id
+
+
+def _id_of(body: bytes) -> str | None:
+    try:
+        return _named.decode(body).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None  # whoever reads the answer tells what is wrong with it
