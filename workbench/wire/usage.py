@@ -44,6 +44,7 @@ class Usage:
     def from_openai(cls, usage: dict[str, Any]) -> Usage:
         """Read the `usage` object of chat, completions, embeddings, responses, images or transcriptions."""
         into = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+        into = into or usage.get("input_token_details") or {}  # transcriptions call it so
         out = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
         return cls(
             input_tokens=int(usage.get("prompt_tokens") or usage.get("input_tokens") or 0),
