@@ -22,6 +22,7 @@ COMMANDS = {
     "models": "Onboard models of your own; get, list, start and stop the embedded ones.",
     "prompts": "Register, show, promote and list prompts.",
     "rag": "Ingest documents and ask questions about them.",
+    "simulate": "Serve simulated providers that fail when told to.",
     "status": "Show what runs.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 _DEPTH = 40
@@ -71,8 +72,8 @@ def _of_type(schema: dict[str, Any], text: str, root: dict[str, Any], depth: int
 
 
 def _number(schema: dict[str, Any]) -> float:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + (1 if "exclusiveMinimum" in schema else 0))
-    high = schema.get("maximum", schema.get("exclusiveMaximum", 2) - (1 if "exclusiveMaximum" in schema else 0))
+    low = schema.get("minimum", schema["exclusiveMinimum"] + 1 if "exclusiveMinimum" in schema else -math.inf)
+    high = schema.get("maximum", schema["exclusiveMaximum"] - 1 if "exclusiveMaximum" in schema else math.inf)
     number: float = max(low, min(1, high))
     return number
 
