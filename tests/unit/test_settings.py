@@ -455,3 +455,6 @@ def test_a_substitute_is_one_name_or_a_list_of_names_that_are_known(tmp_path):
     assert a_model(tmp_path, "a", "m", 'substitute = "a"').substitute == ["a"]
     with pytest.raises(SettingsError, match=r"models\[0\]\.substitute\[0\]: no model named 'b'"):
         a_model(tmp_path, "a", "m", 'substitute = ["b"]')
+    with pytest.raises(SettingsError, match=r"models\[0\]\.substitute\[0\]: no model named 'a/\*'"):
+        a_model(tmp_path, "a/*", "m", 'substitute = ["a/*"]')
+    assert a_model(tmp_path, "a/*", "m", 'substitute = ["a/b"]').substitute == ["a/b"]

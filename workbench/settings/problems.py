@@ -196,7 +196,7 @@ def _others_named(model: dict[str, Any], index: int, names: list[str]) -> Iterat
     for field in ("fallbacks", "substitute"):
         value = model.get(field)
         for number, other in enumerate([value] if isinstance(value, str) else _array(value)):
-            if isinstance(other, str) and not any(fnmatchcase(other, known) for known in names):
+            if isinstance(other, str) and ("*" in other or not any(fnmatchcase(other, known) for known in names)):
                 known = ", ".join(repr(n) for n in names if n != model.get("name")) or "none"
                 yield ("models", index, field), number, (f"no model named {other!r}", f"known: {known}")
 

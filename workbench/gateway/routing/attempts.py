@@ -182,7 +182,10 @@ class Attempts:
         substitutes = [(name, _SUBSTITUTE) for name in self.asked.substitutes]
         fallbacks = [(name, _FALLBACK + number) for number, name in enumerate(self.asked.fallbacks)]
         for name, rank in [(self.asked.name, _OWN), *substitutes, *fallbacks]:
-            model = self.asked if rank == _OWN else self._models.get(name)
+            try:
+                model = self.asked if rank == _OWN else self._models.get(name)
+            except NotFound:  # it was registered, and has been taken away
+                continue
             if model.task != self.asked.task or not (rank == _OWN or self._scopes.allow_model(model.name)):
                 continue
             for deployment in model.deployments:

@@ -79,6 +79,7 @@ class Health:
         known = None if before is None else before._listed.get(deployment.id)  # noqa: SLF001 - another of its kind
         unchanged = before is not None and before.policy == self.policy
         if unchanged and known is not None and known.limit == deployment.tokens_per_minute:
+            known.deployment = deployment
             self._listed[deployment.id] = known
         else:
             self._listed[deployment.id] = self._new(deployment)
@@ -88,6 +89,9 @@ class Health:
         self.clock, self.chance = before.clock, before.chance
         if before.policy == self.policy:
             self.budget = before.budget
+            for key, known in before._passing.items():
+                if known.deployment.provider not in changed:
+                    self._passing[key] = known
         for name, provider in before._providers.items():
             if name not in changed:
                 provider.taken()  # its credential may have been mended, and that be why

@@ -205,3 +205,8 @@ def test_without_room_anywhere_the_own_ones_are_tried_before_a_fallback(world, m
     there.call("a", tokens=100)
     assert there.call("a", tokens=100) == ["p"]
     assert there.call("a", lambda a: down(a) if a.deployment.provider == "p" else None) == ["p", "r"]
+
+
+def test_a_fallback_that_is_gone_is_passed_over(world, model):
+    there = world(model("a", "p", fallbacks=("gone", "b")), model("b", "q"))
+    assert there.call("a", down) == ["p", "q"]

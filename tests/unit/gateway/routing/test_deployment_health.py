@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import ProviderCredential, ProviderError, ProviderLimit, ProviderUnavailable
+from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Deployment
 from workbench.gateway.routing.retry_budget import RetryBudget
 from workbench.gateway.routing.told import told_by
@@ -160,3 +161,18 @@ def test_memory_is_bounded_whatever_names_pass(world, model):
 def test_the_same_upstream_thing_has_one_health_in_all_models(world, model):
     there = world(model("a", "p"), model("b", "p", "q"))
     assert there.of("a") is there.of("b")
+
+
+def test_health_of_what_is_described_alike_goes_on_and_a_mended_credential_is_tried_at_once(world, model):
+    there = world(model("a", "p", at("q", tokens_per_minute=5), "r"))
+    for number in range(3):
+        there.call("a", tokens=100)
+        there.of("a", number).failed(there.of("a", number).begin(0, 0), ProviderError("x"), there.now)
+    there.of("a").failed(there.of("a").begin(0, 0), ProviderCredential("401"), there.now)
+    passing = there.health.of(at("p", region="passing"))
+    new = [at("p", weight=2), at("q", tokens_per_minute=6), at("r")]
+    after = Health(there.health.policy, new, before=there.health, changed={"r"})
+    assert [after.of(one).last_error for one in new] == ["provider_credential", None, None]
+    assert after.of(new[0]).deployment.weight == 2
+    assert after.of(new[0]).available(there.now)
+    assert after.of(at("p", region="passing")) is passing
