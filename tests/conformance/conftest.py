@@ -1,0 +1,31 @@
+"""One simulator and one gateway in front of it for all SDKs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from access import configuration, credentials, environment
+from bench import Bench
+
+from workbench.testing.gateway import running_gateway
+from workbench.testing.simulator import SimulatedProviders, simulated_providers
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[SimulatedProviders]:
+    with simulated_providers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bench(simulator: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    home = tmp_path_factory.mktemp("conformance")
+    with running_gateway(home, config=configuration(simulator, home), environ=environment(simulator)) as gateway:
+        yield Bench(simulator, gateway, credentials(simulator))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over(simulator: SimulatedProviders) -> Iterator[None]:
+    yield
+    simulator.clear()
