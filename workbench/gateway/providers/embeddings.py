@@ -27,22 +27,22 @@ def embeddings_lane(*, ask: Ask, vectors: Vectors, takes: frozenset[str] = froze
     """Return the translation of embeddings; `takes` are the fields that the protocol knows beside the texts."""
 
     def translate(asking: Asking) -> Translated:
-        refuse_unknown(asking, _KNOWN | takes, harmless=_HARMLESS)
-        texts = _texts(asking)
-        in_base64 = asking.fields.get("encoding_format") == "base64"
+        texts = texts_of(asking, takes=takes)
 
         def whole(bodies: list[bytes]) -> bytes:
             found, tokens = vectors([msgspec.json.decode(body) for body in bodies])
             if len(found) != len(texts):
                 raise ValueError(f"{len(found)} vectors for {len(texts)} texts")
-            return _answer(asking, found, _estimate(texts) if tokens is None else tokens, in_base64=in_base64)
+            return answer_of(asking, found, _estimate(texts) if tokens is None else tokens)
 
         return Translated(ask(asking, texts), whole)
 
     return translate
 
 
-def _texts(asking: Asking) -> list[str]:
+def texts_of(asking: Asking, *, takes: frozenset[str]) -> list[str]:
+    """Return the texts to embed; raises InvalidInput for token numbers, and for a field that is not in `takes`."""
+    refuse_unknown(asking, _KNOWN | takes, harmless=_HARMLESS)
     given = asking.fields["input"]
     texts = [given] if isinstance(given, str) else given
     if not all(isinstance(text, str) for text in texts):
@@ -54,7 +54,9 @@ def _texts(asking: Asking) -> list[str]:
     return list(texts)
 
 
-def _answer(asking: Asking, found: list[list[float]], tokens: int, *, in_base64: bool) -> bytes:
+def answer_of(asking: Asking, found: list[list[float]], tokens: int) -> bytes:
+    """Return vectors in OpenAI's shape, written as the caller asked."""
+    in_base64 = asking.fields.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _base64(vector) if in_base64 else vector}
         for index, vector in enumerate(found)

@@ -11,9 +11,10 @@ import msgspec
 from yarl import URL
 
 from workbench.errors import InvalidInput
+from workbench.gateway.providers.embeddings import answer_of, texts_of
 from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, transformed, without_credentials
-from workbench.gateway.providers.litellm_library import PLACEHOLDER
-from workbench.gateway.providers.translation import Asking, Lanes, Request, Step
+from workbench.gateway.providers.litellm_library import PLACEHOLDER, Silent
+from workbench.gateway.providers.translation import Asking, Lanes, Request, Step, Translated, refuse_unknown
 from workbench.wire.sse import Event
 
 
@@ -135,8 +136,82 @@ def _request(chat: Chat) -> Request:
     return Request(URL(url), body, without_credentials(chat.headers))
 
 
+def _embeddings(asking: Asking) -> Translated:
+    import httpx  # noqa: PLC0415 - litellm has loaded it
+    from litellm.types.utils import EmbeddingResponse, LlmProviders  # noqa: PLC0415
+    from litellm.utils import ProviderConfigManager  # noqa: PLC0415
+
+    model, base = model_of(asking), _base_url(asking)
+    config: Any = ProviderConfigManager.get_provider_embedding_config(
+        model=model, provider=LlmProviders(family(asking))
+    )
+    if config is None:  # it speaks OpenAI's protocol, or nothing that litellm can translate
+        body = {**asking.fields, "model": model}
+        return Translated([Request(URL(f"{base}/embeddings"), body)], whole=lambda bodies: bodies[0])
+    known = frozenset(config.get_supported_openai_params(model)) - {"extra_headers"}
+    texts = texts_of(asking, takes=known)
+    wished = {name: asking.fields[name] for name in known & asking.fields.keys() if name != "encoding_format"}
+    optional = config.map_openai_params(
+        non_default_params=wished, optional_params={}, model=model, drop_params=False
+    )  # fmt: skip
+    headers = config.validate_environment(
+        headers={}, model=model, messages=[], optional_params=optional, litellm_params={}, api_key=PLACEHOLDER,
+        api_base=base,
+    )  # fmt: skip
+    url = config.get_complete_url(
+        api_base=base, api_key=PLACEHOLDER, model=model, optional_params=optional, litellm_params={}
+    )
+    sent = config.transform_embedding_request(model=model, input=texts, optional_params=optional, headers=headers)
+
+    def whole(bodies: list[bytes]) -> bytes:
+        told = config.transform_embedding_response(
+            model=model, raw_response=httpx.Response(200, content=bodies[0]), model_response=EmbeddingResponse(),
+            logging_obj=Silent(optional), api_key=PLACEHOLDER, request_data=sent, optional_params=optional,
+            litellm_params={},
+        ).model_dump()  # fmt: skip
+        vectors = [one["embedding"] for one in sorted(told["data"], key=lambda one: int(one["index"]))]
+        return answer_of(asking, vectors, int((told.get("usage") or {}).get("prompt_tokens") or 0))
+
+    return Translated([Request(URL(url), sent, without_credentials(headers))], whole)
+
+
+def _rerank(asking: Asking) -> Translated:
+    import httpx  # noqa: PLC0415 - litellm has loaded it
+    from litellm.types.rerank import RerankResponse  # noqa: PLC0415
+    from litellm.types.utils import LlmProviders  # noqa: PLC0415
+    from litellm.utils import ProviderConfigManager  # noqa: PLC0415
+
+    model, fields = model_of(asking), asking.fields
+    config: Any = ProviderConfigManager.get_provider_rerank_config(
+        model=model, provider=LlmProviders(family(asking)), api_base=None, present_version_params=[]
+    )
+    known = frozenset(config.get_supported_cohere_rerank_params(model))
+    refuse_unknown(asking, known | {"model", "query", "documents"}, harmless={})
+    wished = {name: fields[name] for name in known & fields.keys() - {"query", "documents"}}
+    optional = config.map_cohere_rerank_params(
+        non_default_params=wished, model=model, drop_params=False, query=fields["query"],
+        documents=fields["documents"], **wished,
+    )  # fmt: skip
+    headers = config.validate_environment(headers={}, model=model, api_key=PLACEHOLDER, optional_params=optional)
+    url = config.get_complete_url(
+        api_base=str(asking.root) or None, model=model, optional_params=optional
+    )  # fmt: skip
+    sent = config.transform_rerank_request(model=model, optional_rerank_params=optional, headers=headers)
+
+    def whole(bodies: list[bytes]) -> bytes:
+        told = config.transform_rerank_response(
+            model=model, raw_response=httpx.Response(200, content=bodies[0]), model_response=RerankResponse(),
+            logging_obj=Silent(optional), api_key=PLACEHOLDER, request_data=sent, optional_params=optional,
+        )  # fmt: skip
+        return msgspec.json.encode({"model": asking.model, **told.model_dump(exclude_none=True)})
+
+    return Translated([Request(URL(url), sent, without_credentials(headers))], whole)
+
+
 LANES: Lanes = {
     "chat/completions": chat_lane(
         Target(family=family, model=model_of, config=_config, request=_request, events=ChunkReader)
-    )
+    ),
+    "embeddings": _embeddings,
+    "rerank": _rerank,
 }

@@ -40,6 +40,8 @@ CONFIG = {
     'credential = {{ env = "ACCOUNT" }}',
     "mistral": '[providers.p]\nkind = "litellm"\nbase_url = "{url}/v1"\nlitellm_provider = "mistral"\n'
     'credential = {{ env = "K" }}',
+    "voyage": '[providers.p]\nkind = "litellm"\nbase_url = "{url}/v1"\nlitellm_provider = "voyage"\n'
+    'credential = {{ env = "K" }}',
     "cohere": '[providers.p]\nkind = "litellm"\nbase_url = "{url}/v2/chat"\ncredential = {{ env = "K" }}',
     "azure": '[providers.p]\nkind = "azure"\nbase_url = "{url}"\napi_version = "2024-10-21"\n'
     'credential = {{ env = "K" }}',
@@ -543,6 +545,36 @@ async def test_cohere_is_answered_by_litellm_named_in_the_model(serve, open_prov
     assert json.loads(whole.body)["choices"][0]["message"]["content"] == "hello"
     assert server.asked[0].path == "/v2/chat"
     assert sent(server)["model"] == "command-r"
+
+
+async def test_voyage_embeds_and_ranks_by_litellm(serve, open_provider):
+    def answer(asked):
+        body = json.loads(asked.body)
+        if "documents" in body:
+            found = [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}]
+            return {"object": "list", "data": found, "model": "rerank-2", "usage": {"total_tokens": 5}}
+        data = [{"index": at, "embedding": [len(text)]} for at, text in enumerate(body["input"])]
+        return {"object": "list", "data": data[::-1], "model": "voyage-3", "usage": {"total_tokens": 7}}
+
+    server = answering(serve, answer)
+    async with open_provider("voyage", server.url) as provider:
+        embedded = await provider.answer(ask(EMBEDDINGS, input=["a", "bbb"]), "voyage-3")
+        wish = {"query": "noodles", "documents": ["soup", "noodle soup"], "top_n": 2}
+        ranked = await provider.answer(ask("rerank", **wish), "rerank-2")
+        with pytest.raises(InvalidInput, match="rank_fields"):
+            await provider.answer(ask("rerank", **wish, rank_fields=["a"]), "rerank-2")
+    assert [one["embedding"] for one in json.loads(embedded.body)["data"]] == [[1], [3]]
+    found = json.loads(ranked.body)["results"]
+    assert [(one["index"], one["relevance_score"]) for one in found] == [(1, 0.9), (0, 0.2)]
+    assert {asked.headers["authorization"] for asked in server.asked} == {"Bearer configured"}
+    assert {asked.path for asked in server.asked} <= {"/v1/embeddings", "/v1/rerank"}
+
+
+async def test_mistrals_embeddings_are_openais(serve, open_provider):
+    server = answering(serve, {"object": "list", "data": [], "usage": {"prompt_tokens": 1}})
+    async with open_provider("mistral", server.url) as provider:
+        await provider.answer(ask(EMBEDDINGS, input=["a"]), "mistral-embed")
+    assert (server.asked[0].path, sent(server)) == ("/v1/embeddings", {"input": ["a"], "model": "mistral-embed"})
 
 
 # -- Azure -----------------------------------------------------------------------------------------------------------
