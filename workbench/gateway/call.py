@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -37,6 +38,8 @@ from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
+from workbench.gateway.privacy.restore import Vault, restore_body
+from workbench.gateway.privacy.streams import StreamRestorer
 from workbench.gateway.protocol import ABORT, ON_LEFT
 from workbench.gateway.providers.provider import CallerRefused, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed, refusal
@@ -69,6 +72,8 @@ class Call:
     """Where it is answered, or was tried last."""
     reader: Reader
     """Reads the answer of the last attempt."""
+    vault: Vault | None = None
+    """The tokens that stand for what was redacted from the question; None: there are none."""
 
     def __init__(self, gateway: Parts, errand: Errand[Any], scope: Scope, receive: Receive, send: Send) -> None:
         self._gateway = gateway
@@ -88,6 +93,7 @@ class Call:
         self._interruption: WorkbenchError | ClientLeft | None = None
         self._open = True
         self._sifted = b""
+        self._restorer: StreamRestorer | None = None
         self._end: Literal[True] | StreamFailed | None = None
 
     async def live(self) -> None:
@@ -233,6 +239,8 @@ class Call:
     async def _ask(self, attempt: Attempt, question: Question) -> Whole | Stream:
         provider = self.upstream.providers[attempt.deployment.provider]
         reader = self.reader = self.question.reader()
+        if self.vault is not None:
+            self._restorer = StreamRestorer(self.vault, self._errand.dialect.name)
         began = perf_counter()
         try:
             needed = self._errand.needed(provider)
@@ -354,12 +362,14 @@ class Call:
         return b"".join(passing), None
 
     def restore_whole(self, answer: Whole) -> Whole:
-        """Place of un-redaction in a plain answer: nothing was redacted yet."""
-        return answer
+        """Put back what was redacted into a plain answer."""
+        if self.vault is None:
+            return answer
+        return replace(answer, body=restore_body(self.vault, answer.body, answer.content_type))
 
     def restore(self, event: Event) -> Event:
-        """Place of un-redaction in a stream: nothing was redacted yet."""
-        return event
+        """Put back what was redacted into a stream."""
+        return event if self._restorer is None else self._restorer.event(event)
 
     def guard_output_whole(self, answer: Whole) -> None:
         """Place of the output guards on a plain answer: none yet."""
