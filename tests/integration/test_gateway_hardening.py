@@ -214,7 +214,7 @@ _HEAD = b"POST %b HTTP/1.1\r\nhost: a\r\n"
 
 
 @pytest.mark.parametrize(("text", "status"), [
-    pytest.param(_HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400, id="length and chunked"),
+    pytest.param(_HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400, id="two framings"),
     pytest.param(_HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}", 400, id="two lengths"),
     pytest.param(b"POST %b HTTP/1.1\r\nhost : a\r\n\r\n", 400, id="space before a colon"),
     pytest.param(_HEAD + b"x: a\0b\r\n\r\n", 400, id="NUL in a header"),
