@@ -158,10 +158,14 @@ MISTAKES = {
     "[providers.a]\nkind = 'bedrock'\nregion = 'eu'\ncredential = { google = 'default' }": "providers.a.credential: "
     "'google' is no sign-in of kind 'bedrock'; "
     'expected a reference: { env = "NAME" }, { file = "path" } or { aws = "default" }',
-    "[providers.a]\nkind = 'vertex'\nlocation = 'l'\ncredential = { google = 'default' }": "providers.a.project: missing; "
-    "expected the Google Cloud project",
+    "[providers.a]\nkind = 'vertex'\nlocation = 'l'\ncredential = { google = 'default' }": (
+        "providers.a.project: missing; expected the Google Cloud project"
+    ),
     "[providers.a]\nkind = 'vertex'\nproject = 'p'\nlocation = 'l'\ncredential = { google = 'mine' }": (
         "providers.a.credential.google: found a text, not shown here; expected 'default'"
+    ),
+    "[providers.a]\nkind = 'bedrock'\nregion = 'evil.example/#'\ncredential = { aws = 'default' }": (
+        "providers.a.region: found 'evil.example/#'; expected small letters, digits and '-'"
     ),
     "[providers.a]\nkind = 'local'\nregion = 'eu'": "providers.a.region: means nothing to kind 'local'; "
     "expected it left out",

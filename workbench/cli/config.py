@@ -112,13 +112,23 @@ def _refuse_secret(ctx: click.Context, param: click.Parameter, value: str | None
 
 @add.command()
 @click.argument("name")
-@click.option("--kind", required=True, help="Protocol: openai, azure, anthropic, gemini, openai_compatible or local.")
+@click.option(
+    "--kind", required=True, help="openai, azure, anthropic, gemini, vertex, bedrock, openai_compatible or litellm."
+)
 @click.option("--base-url", help="Root URL of its API; default: what the provider's SDK documents.")
 @click.option("--credential-env", metavar="VAR", help="Environment variable that holds its key.")
 @click.option(
     "--credential-file", type=click.Path(path_type=Path), metavar="PATH", help="File that holds its key, and only that."
 )
 @click.option("--credential", "--api-key", "--key", hidden=True, expose_value=False, callback=_refuse_secret)
+@click.option(
+    "--sign-in", type=click.Choice(["aws", "google", "azure"]), help="In the place of a key: as this machine does."
+)
+@click.option("--region", help="bedrock: the AWS region.")
+@click.option("--project", help="vertex: the Google Cloud project.")
+@click.option("--location", help="vertex: where it runs.")
+@click.option("--api-version", help="azure: api-version of the deployments path; default: the v1 path.")
+@click.option("--litellm-provider", help="litellm: its name of the provider.")
 @click.option("--trust", help="third_party (default), assured or in_house.")
 @click.option("--model", "models", multiple=True, metavar="[NAME=]MODEL", help="A model to offer; may be repeated.")
 @click.option("--task", default="chat", show_default=True, help="What these models do: chat, embedding or image.")
@@ -130,10 +140,12 @@ def provider(
     base_url: str | None,
     credential_env: str | None,
     credential_file: Path | None,
+    sign_in: str | None,
     trust: str | None,
     models: tuple[str, ...],
     task: str,
     config: Path | None,
+    **more: str | None,
 ) -> None:
     """Put a provider of your own beside the embedded models.
 
@@ -144,17 +156,19 @@ def provider(
     from workbench.settings import CONFIG_NAME, config_path, home_folder
     from workbench.settings.edit import add_provider
 
-    if credential_env and credential_file:
-        raise InvalidInput("The key has two places.", hint="Give --credential-env or --credential-file, not both.")
+    if len([place for place in (credential_env, credential_file, sign_in) if place]) > 1:
+        raise InvalidInput(
+            "The key has two places.", hint="Give one of --credential-env, --credential-file and --sign-in."
+        )
     path = config_path(config) or Path(CONFIG_NAME).resolve()
-    reference = None
+    reference = {sign_in: "default"} if sign_in else None
     if credential_env:
         reference = {"env": credential_env}
     elif credential_file:
         # It was named from here; the file's paths start where the file is.
         held = credential_file.expanduser().resolve()
         reference = {"file": str(held.relative_to(path.parent) if held.is_relative_to(path.parent) else held)}
-    written = {"kind": kind, "base_url": base_url, "credential": reference, "trust": trust}
+    written = {"kind": kind, "base_url": base_url, "credential": reference, "trust": trust, **more}
     made = not path.exists()
     add_provider(
         path,

@@ -59,6 +59,7 @@ _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
+    "string_pattern_mismatch": "small letters, digits and '-'",
 }
 
 

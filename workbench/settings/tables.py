@@ -24,6 +24,8 @@ from workbench.settings.values import (
 CONFIG_NAME = "workbench.toml"
 EMBEDDED_MODELS = ("smollm2-135m", "smollm2-135m-q4", "all-minilm-l6-v2")
 
+_PLACE = "^[a-z0-9-]+$"
+"""A cloud's region: it stands in the name of a host."""
 Seconds = Annotated[float, Field(gt=0)]
 Kind = Literal["openai", "azure", "anthropic", "gemini", "vertex", "bedrock", "openai_compatible", "local", "litellm"]
 REFERENCES = {
@@ -66,7 +68,8 @@ class GatewaySettings(Table):
     stage: Literal["staging", "production"] = Field("staging", description="the stage that this gateway serves")
     max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="largest request body, in bytes")
     files_provider: str | None = Field(
-        None, description="a name under [providers]: who keeps files, batches and jobs; default: the first of kind openai"
+        None,
+        description="a name under [providers]: who keeps files, batches and jobs; default: the first of kind openai",
     )
     timeouts: Timeouts = Field(Timeouts(), description="seconds to wait for a provider")
     redaction: Annotated[
@@ -187,10 +190,10 @@ class ProviderSettings(Table):
     )
     credential: Credential | None = Field(None, description="reference to its key, or to the sign-in of a cloud")
     trust: Literal["third_party", "assured", "in_house"] = Field("third_party", description="who runs it")
-    region: str | None = Field(None, min_length=1, description="bedrock: the AWS region, such as eu-central-1")
+    region: str | None = Field(None, pattern=_PLACE, description="bedrock: the AWS region, such as eu-central-1")
     project: str | None = Field(None, min_length=1, description="vertex: the Google Cloud project")
     location: str | None = Field(
-        None, min_length=1, description="vertex: where it runs, such as europe-west4, or global"
+        None, pattern=_PLACE, description="vertex: where it runs, such as europe-west4, or global"
     )
     api_version: str | None = Field(
         None, min_length=1, description="azure: api-version of the deployments path; without one the v1 path is used"

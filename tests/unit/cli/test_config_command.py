@@ -132,3 +132,13 @@ def test_what_is_wrong_is_refused_and_nothing_is_written(wrong, run):
 def test_a_literal_secret_is_answered_with_the_right_form(run):
     assert "--credential-env NAME" in run(*ADD, "--api-key", SECRET).output
     assert "name of an environment variable" in run(*ADD, "--credential-env", SECRET).output
+
+
+def test_a_cloud_is_added_without_a_key(run):
+    told = run("add", "provider", "aws", "--kind", "bedrock", "--region", "eu-central-1", "--sign-in", "aws")
+    assert told.exit_code == 0, told.output
+    found = {line["key"]: line["value"] for line in json.loads(run("show", "--json").stdout)["settings"]}
+    assert found["providers.aws.credential.aws"] == "default"
+    assert found["providers.aws.region"] == "eu-central-1"
+    twice = run("add", "provider", "b", "--kind", "bedrock", "--sign-in", "aws", "--credential-env", "A", A="a:b")
+    assert "two places" in twice.output
