@@ -32,9 +32,8 @@ class Asked:
     path: str
     body: dict[str, Any]
     splitter: Callable[[], Any]
-    error_of: Callable[[dict[str, Any]], Any]
+    error_of: Callable[[Any], Any]
     """The message of an error, plain or in mid-stream."""
-    plain_path: str | None = None
 
     def send(self, providers: SimulatedProviders, *, region: str = "") -> httpx.Response:
         key = providers.google_token() if "/projects/" in self.path else providers.credential
@@ -68,7 +67,12 @@ ASKED = {
     ),
     "anthropic": Asked("/v1/messages", ANTHROPIC_BODY, sse.Splitter, openai_error),
     "gemini": Asked("/v1beta/models/m:streamGenerateContent?alt=sse", CONTENTS, sse.Splitter, openai_error),
-    "gemini array": Asked("/v1beta/models/m:streamGenerateContent", CONTENTS, json_array.Splitter, openai_error),
+    "gemini array": Asked(
+        "/v1beta/models/m:streamGenerateContent",
+        CONTENTS,
+        json_array.Splitter,
+        lambda body: openai_error(body[0] if isinstance(body, list) else body),
+    ),
     "vertex": Asked(f"{VERTEX}/google/models/m:streamGenerateContent?alt=sse", CONTENTS, sse.Splitter, openai_error),
     "vertex claude": Asked(
         f"{VERTEX}/anthropic/models/m:streamRawPredict",
@@ -246,6 +250,12 @@ def test_the_protocols_tell_what_is_left(providers: SimulatedProviders) -> None:
     assert int(headers["anthropic-ratelimit-tokens-remaining"]) < 1000
     headers = ASKED["openai"].send(providers).headers
     assert headers["x-ratelimit-limit-tokens"] == "1000"
+
+
+def test_google_tells_in_its_error_how_long_to_wait(providers: SimulatedProviders) -> None:
+    providers.fail("status", status=429, headers={"retry-after": "7"})
+    details = ASKED["gemini"].send(providers).json()["error"]["details"]
+    assert [detail["retryDelay"] for detail in details] == ["7s"]
 
 
 def test_nonsense_is_refused_in_shape(providers: SimulatedProviders, asked: Asked) -> None:

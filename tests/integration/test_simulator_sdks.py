@@ -24,7 +24,7 @@ from botocore.credentials import Credentials
 from google import genai
 from google.genai import types
 
-from workbench.simulator.picture import painted
+from workbench.simulator.picture import Picture, painted, read, write
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.wire.json_array import END, Splitter
 
@@ -388,7 +388,7 @@ def test_gemini_takes_its_key_in_three_places_and_streams_an_array(providers: Si
         assert len([e for e in events if e.name != END]) == len(answer.json())
     refused = httpx.post(url, json=body)
     assert refused.status_code == 400
-    assert refused.json()["error"]["status"] == "INVALID_ARGUMENT"
+    assert refused.json()[0]["error"]["status"] == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("cloud", ["gemini", "vertex"])
@@ -403,6 +403,45 @@ def test_google_tells_errors_in_its_shape(
     providers.fail("error", frames=1, status=503, message="away")
     with pytest.raises(google.genai.errors.APIError):
         list(client.models.generate_content_stream(model="m", contents="hello there"))
+
+
+def test_imagen_edits_what_is_white_in_the_mask(vertex: genai.Client) -> None:
+    made = vertex.models.generate_images(
+        model="imagen-4.0", prompt="a pizza", config=types.GenerateImagesConfig(number_of_images=2)
+    )
+    pictures = [one.image.image_bytes for one in made.generated_images or () if one.image]
+    assert len({read(picture or b"") for picture in pictures}) == 2
+    references: Any = [
+        types.RawReferenceImage(
+            reference_id=1, reference_image=types.Image(image_bytes=PICTURE, mime_type="image/png")
+        ),
+        types.MaskReferenceImage(
+            reference_id=2,
+            reference_image=types.Image(image_bytes=half_white(), mime_type="image/png"),
+            config=types.MaskReferenceConfig(mask_mode=types.MaskReferenceMode.MASK_MODE_USER_PROVIDED),
+        ),
+    ]
+    edited = vertex.models.edit_image(
+        model="imagen-3.0-capability-001",
+        prompt="a table",
+        reference_images=references,
+        config=types.EditImageConfig(edit_mode=types.EditMode.EDIT_MODE_OUTPAINT),
+    )
+    image = (edited.generated_images or [])[0].image
+    assert image
+    assert changed_columns(image.image_bytes or b"") == set(range(8))
+
+
+def half_white() -> bytes:
+    """A mask of the picture's size whose left half is white."""
+    white, black = (255, 255, 255, 255), (0, 0, 0, 255)
+    return write(Picture(16, 16, tuple(white if at % 16 < 8 else black for at in range(256))))
+
+
+def changed_columns(png: bytes) -> set[int]:
+    """The columns in which a picture differs from the one that was edited."""
+    pairs = zip(read(PICTURE).pixels, read(png).pixels, strict=True)
+    return {at % 16 for at, (before, after) in enumerate(pairs) if before != after}
 
 
 def test_vertex_takes_only_tokens_of_the_token_server(providers: SimulatedProviders) -> None:
@@ -476,6 +515,25 @@ def test_bedrock_invokes_claude_and_titan(bedrock: Any) -> None:
     assert events[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 3
     vector = bedrock.invoke_model(modelId="amazon.titan-embed-text-v2:0", body=json.dumps({"inputText": "a b"}))
     assert json.loads(vector["body"].read())["inputTextTokenCount"] == 2
+
+
+def test_titan_paints_in_what_is_black_and_out_what_is_white(bedrock: Any) -> None:
+    def painted_by(body: dict[str, Any]) -> bytes:
+        answer = bedrock.invoke_model(modelId="amazon.titan-image-generator-v2:0", body=json.dumps(body))
+        return base64.b64decode(json.loads(answer["body"].read())["images"][0])
+
+    assert read(painted_by({"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "a pizza"}}))
+    params = {
+        "text": "a table",
+        "image": base64.b64encode(PICTURE).decode(),
+        "maskImage": base64.b64encode(half_white()).decode(),
+    }
+    out = painted_by({"taskType": "OUTPAINTING", "outPaintingParams": params})
+    assert changed_columns(out) == set(range(8))
+    inside = painted_by({"taskType": "INPAINTING", "inPaintingParams": params})
+    assert changed_columns(inside) == set(range(8, 16))
+    with pytest.raises(bedrock.exceptions.ValidationException, match="maskPrompt"):
+        painted_by({"taskType": "INPAINTING", "inPaintingParams": {"text": "x", "image": params["image"]}})
 
 
 def test_bedrock_checks_signatures_bodies_and_clocks(providers: SimulatedProviders) -> None:

@@ -38,12 +38,12 @@ def admit(exchange: Exchange) -> None:
         raise Refused(404, "Resource not found", code="404")
 
 
-def error(refused: Refused) -> Whole:
+def error(exchange: Exchange, refused: Refused) -> Whole:
     """Return Azure's error, which for 401, 404 and 429 is only a code and a message."""
     if refused.status in (401, 404, 429):
         body = {"error": {"code": refused.code or str(refused.status), "message": refused.message}}
         return Whole(status=refused.status, body=body)
-    return family.error(refused)
+    return family.error(exchange, refused)
 
 
 AZURE = Family(

@@ -50,7 +50,7 @@ class Conversation:
         try:
             session = self._admitted()
         except Refused as refused:
-            await self._refuse(send, self._family.error(refused))
+            await self._refuse(send, self._family.error(self._exchange, refused))
             return
         try:
             await self._talk(session, scope, receive, send)

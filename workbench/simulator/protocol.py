@@ -37,7 +37,7 @@ class Family:
     """openai, azure, anthropic, gemini, vertex, bedrock, or the name of a token server."""
     admit: Callable[[Exchange], None]
     """Look at the credential; raises Refused."""
-    error: Callable[[Refused], Whole]
+    error: Callable[[Exchange, Refused], Whole]
     """A refusal in the protocol's shape."""
     error_frame: Callable[[Exchange, Refused], bytes]
     """The frame by which a stream tells of a failure; for a WebSocket the message."""

@@ -55,8 +55,9 @@ Reply = Whole | Frames
 class Refused(Exception):
     """A request that a provider does not take."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+    def __init__(self, status: int, message: str, *, code: str | None = None, retry_after: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
+        self.retry_after = retry_after

@@ -88,12 +88,12 @@ class Simulator:
             if fault is not None and fault.kind == "reset" and transport is not None:
                 await sending.reset(transport)
             sending.fault = fault
-            if await sending.instead(lambda fault: family.error(_meant(fault))):
+            if await sending.instead(lambda fault: family.error(exchange, _meant(fault))):
                 return
             reply = self._within_quota(exchange, family, _handled(exchange, path))
         except Refused as refused:
             sending.fault = None
-            await sending.whole(family.error(refused))
+            await sending.whole(family.error(exchange, refused))
             return
         if isinstance(reply, Whole):
             await sending.whole(reply)
@@ -109,8 +109,9 @@ class Simulator:
         wait, left = self.quotas.spend(exchange, family.name, reply.tokens)
         told = family.limits(left) if left is not None else {}
         if wait is not None:
-            refusal = family.error(Refused(429, "The simulated quota is used up."))
-            reply = replace(refusal, headers={**refusal.headers, "retry-after": str(whole_seconds(wait))})
+            seconds = str(whole_seconds(wait))
+            refusal = family.error(exchange, Refused(429, "The simulated quota is used up.", retry_after=seconds))
+            reply = replace(refusal, headers={**refusal.headers, "retry-after": seconds})
         return replace(reply, headers={**reply.headers, **told})
 
 
@@ -124,7 +125,8 @@ def _handled(exchange: Exchange, path: Path) -> Reply:
 
 
 def _meant(fault: Fault) -> Refused:
-    return Refused(fault.status, fault.message, code=fault.code)
+    after = fault.headers.get("retry-after")
+    return Refused(fault.status, fault.message, code=fault.code, retry_after=after)
 
 
 def _check(exchange: Exchange, path: Path) -> None:

@@ -35,7 +35,7 @@ def error_body(refused: Refused) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": refused.message}, "request_id": "upstream-simulated"}
 
 
-def error(refused: Refused) -> Whole:
+def error(_exchange: Exchange, refused: Refused) -> Whole:
     """Return an error."""
     return Whole(status=refused.status, body=error_body(refused))
 

@@ -31,7 +31,7 @@ def admit(exchange: Exchange) -> None:
     verify(exchange, service="bedrock")
 
 
-def error(refused: Refused) -> Whole:
+def error(_exchange: Exchange, refused: Refused) -> Whole:
     """Return an error: its kind stands in a header."""
     kind = _kind(refused)
     return Whole(status=refused.status, body={"message": refused.message}, headers={"x-amzn-errortype": kind})

@@ -113,7 +113,7 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _sts_error(refused: Refused) -> Whole:
+def _sts_error(_exchange: Exchange, refused: Refused) -> Whole:
     fault = "Sender" if refused.status < 500 else "Receiver"
     code = refused.code or ("Throttling" if refused.status == 429 else "InternalFailure")
     told = f"<Type>{fault}</Type><Code>{escape(code)}</Code><Message>{escape(refused.message)}</Message>"

@@ -13,7 +13,7 @@ def admit(_exchange: Exchange) -> None:
     """Let everybody ask."""
 
 
-def error(refused: Refused) -> Whole:
+def error(_exchange: Exchange, refused: Refused) -> Whole:
     """Return an OAuth 2 error."""
     code = refused.code or ("invalid_request" if refused.status < 500 else "temporarily_unavailable")
     return Whole(status=refused.status, body={"error": code, "error_description": refused.message})

@@ -41,13 +41,16 @@ def error_body(refused: Refused) -> dict[str, Any]:
     word = refused.code or _WORDS.get(refused.status) or ("INTERNAL" if refused.status >= 500 else "INVALID_ARGUMENT")
     told: dict[str, Any] = {"code": refused.status, "message": refused.message, "status": word}
     if refused.status == 429:
-        told["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]
+        delay = f"{refused.retry_after or 1}s"
+        told["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]
     return {"error": told}
 
 
-def error(refused: Refused) -> Whole:
-    """Return an error."""
-    return Whole(status=refused.status, body=error_body(refused))
+def error(exchange: Exchange, refused: Refused) -> Whole:
+    """Return an error; in the place of an array it is an array of one."""
+    body = error_body(refused)
+    in_array = exchange.path.endswith(":streamGenerateContent") and is_array(exchange)
+    return Whole(status=refused.status, body=[body] if in_array else body)
 
 
 def is_array(exchange: Exchange) -> bool:

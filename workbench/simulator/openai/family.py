@@ -27,7 +27,7 @@ def admit(exchange: Exchange) -> None:
         raise Refused(401, "Incorrect API key provided.")
 
 
-def error(refused: Refused) -> Whole:
+def error(_exchange: Exchange, refused: Refused) -> Whole:
     """Return the error envelope."""
     return Whole(status=refused.status, body={"error": fields(refused)})
 

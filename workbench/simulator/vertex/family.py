@@ -6,7 +6,7 @@ from workbench.simulator.anthropic import family as anthropic
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.gemini import family as google
 from workbench.simulator.protocol import Family
-from workbench.simulator.reply import Refused
+from workbench.simulator.reply import Refused, Whole
 
 
 def admit(exchange: Exchange) -> None:
@@ -15,6 +15,12 @@ def admit(exchange: Exchange) -> None:
     if token is None or token.expired:
         why = "no token of this server" if token is None else "an expired token"
         raise Refused(401, f"Request had invalid authentication credentials: {why}. Expected OAuth 2 access token.")
+
+
+def error(exchange: Exchange, refused: Refused) -> Whole:
+    """Return an error: what Claude itself refuses is told in Anthropic's words, all else in Google's."""
+    of_claude = "/publishers/anthropic/" in exchange.path and refused.status not in (401, 403, 404, 405)
+    return anthropic.error(exchange, refused) if of_claude else google.error(exchange, refused)
 
 
 def error_frame(exchange: Exchange, refused: Refused) -> bytes:
@@ -34,7 +40,7 @@ def corrupt_frame(exchange: Exchange) -> bytes:
 VERTEX = Family(
     name="vertex",
     admit=admit,
-    error=google.error,
+    error=error,
     error_frame=error_frame,
     corrupt_frame=corrupt_frame,
     request_id="x-request-id",
