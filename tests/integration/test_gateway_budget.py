@@ -298,6 +298,24 @@ def test_a_provider_that_bills_more_than_was_held_stops_the_key_until_the_admin_
         assert call(gateway, key).status_code == 200
 
 
+def native(gateway: RunningGateway, key: dict[str, Any], **fields: Any) -> httpx.Response:
+    body = {"model": "m", "messages": HELLO, **fields}
+    return httpx.post(f"{gateway.url}/acme/v1/chat/completions", json=body, headers=bearer(key["key"]), timeout=30)
+
+
+def test_a_budget_holds_on_a_providers_own_paths_too(gateway: RunningGateway, providers: SimulatedProviders) -> None:
+    key = issue(gateway, budget={"usd_total": 0.003})
+    assert native(gateway, key, max_tokens=100_000).status_code == 200
+    assert 4 <= providers.requests[0].body["max_tokens"] < 150
+    (row,) = rows_of(gateway, key)
+    assert row["cost_usd"] > 0
+    assert left(gateway, key)["usd_total"] == pytest.approx(0.003 - row["cost_usd"])
+    poor = issue(gateway, budget={"usd_total": 0})
+    assert native(gateway, poor).json()["error"]["code"] == "budget_exhausted"
+    assert httpx.get(f"{gateway.url}/acme/v1/models", headers=bearer(poor["key"])).status_code == 200
+    assert native(gateway, key, model="nobody knows").json()["error"]["code"] == "price_unknown"
+
+
 @pytest.fixture(scope="module")
 def of_two(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway of two processes."""

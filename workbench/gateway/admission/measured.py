@@ -35,6 +35,14 @@ class Counted(Measured, Protocol):
         """As `most`, but a token for each byte of the prompt's texts alone."""
 
 
+class Free(Protocol):
+    """A question that may be one to no model, so that nothing is used."""
+
+    @property
+    def free(self) -> bool:
+        """Whether it is."""
+
+
 class Sized(Protocol):
     """A question of which only the size is known."""
 
@@ -66,3 +74,8 @@ def measure(question: Measured | Sized) -> Measured | BySize:
 def counted(question: Measured | BySize) -> Usage:
     """Return the closest bound of what a question can use, output tokens aside."""
     return cast("Counted", question).counted if hasattr(type(question), "counted") else question.most
+
+
+def is_free(question: Measured | Sized) -> bool:
+    """Tell whether a question uses nothing, whatever its size."""
+    return hasattr(type(question), "free") and cast("Free", question).free

@@ -6,15 +6,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from workbench.errors import InvalidInput
 from workbench.gateway.native.body import Passing
+from workbench.gateway.native.bounds import choices_of, limited, most_of, output_limit_of
 from workbench.gateway.native.reading import Measure, NativeReader
 from workbench.gateway.native.rule import Rule
 from workbench.gateway.unified.body import decode
+from workbench.wire.usage import Usage
 
 _KEY_MODEL = re.compile(rb'"model"', re.IGNORECASE)
 _ESCAPED_KEY = re.compile(rb'"(?:\w|\\u00[0-9a-fA-F]{2}){1,24}"\s*:')
@@ -71,6 +73,36 @@ class NativeQuestion:
     """What it tells of the size of its answer."""
     reading: NativeReader = field(init=False)
     """What reads the answer that is under way."""
+    only_looks: bool = False
+    """Whether its method changes nothing but at most takes something away."""
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is used: a look, or a path of no model that nothing of the account's is made on."""
+        return self.rule.reads == "nothing" and (self.only_looks or self.rule.shared is None)
+
+    @property
+    def most(self) -> Usage:
+        """The most that it can use, output tokens aside."""
+        return most_of(self.rule.reads, self.measure, size=self.size, body=self.body)
+
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        return choices_of(self.rule.reads, self.body)
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most output tokens of an answer, as the caller asked."""
+        return output_limit_of(self.rule.reads, self.body)
+
+    def with_output_limit(self, tokens: int) -> Self | None:
+        """Set that limit for each answer; None where its protocol can't say it."""
+        body = limited(self.rule.reads, self.rule.pattern, self.body, tokens)
+        if body is None:
+            return None
+        self.body, self.size = body, len(body)
+        return self
 
     def reader(self) -> NativeReader:
         """Return what reads one answer."""
