@@ -208,6 +208,58 @@ async def test_tools_images_and_schemas_reach_gemini(serve, open_provider):
     assert config["thinkingConfig"]["thinkingBudget"] > 0
 
 
+async def test_two_answers_and_thoughts_of_gemini_stay_apart(serve, open_provider):
+    def part(text, *, index, **more):
+        return {"content": {"role": "model", "parts": [{"text": text, **more}]}, "index": index}
+
+    first = {"candidates": [part("hm", index=0, thought=True)], "responseId": "r1"}
+    second = {"candidates": [part("a", index=0), part("b", index=1)], "responseId": "r1"}
+    ended = {**GEMINI, "candidates": [{**part("A", index=0), "finishReason": "STOP"}]}
+    last = {"candidates": [{**part("B", index=1), "finishReason": "MAX_TOKENS"}], "responseId": "r1"}
+    pieces = [frame(json.dumps(one).encode()) for one in (first, second, ended, last)]
+    server = answering(serve, b"".join(pieces), b"".join(pieces[:3]))
+    async with open_provider("gemini", server.url) as provider:
+        found = await chunks(await provider.stream(ask(stream=True, n=2), "gemini-2.5-flash"))
+        cut = await chunks(await provider.stream(ask(stream=True, n=2), "gemini-2.5-flash"))
+    told: dict[int, str] = {0: "", 1: ""}
+    ends, thoughts = {}, ""
+    for one in found[:-1]:
+        for choice in one["choices"]:
+            told[choice["index"]] += choice["delta"].get("content") or ""
+            thoughts += choice["delta"].get("reasoning_content") or ""
+            if choice["finish_reason"]:
+                ends[choice["index"]] = choice["finish_reason"]
+    assert (told, thoughts, ends) == ({0: "aA", 1: "bB"}, "hm", {0: "stop", 1: "length"})
+    assert sent(server)["generationConfig"]["candidate_count"] == 2
+    assert found[-1] == "[DONE]"
+    assert cut[-1] != "[DONE]", "one of two answers is not whole"
+
+
+async def test_a_prompt_that_gemini_blocks_is_told_as_filtered(serve, open_provider):
+    blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3,
+               "totalTokenCount": 3}, "modelVersion": "m", "responseId": "r1"}  # fmt: skip
+    server = answering(serve, blocked, frame(json.dumps(blocked).encode()))
+    async with open_provider("gemini", server.url) as provider:
+        whole = await provider.answer(ask(), "gemini-2.5-flash")
+        found = await chunks(await provider.stream(ask(stream=True), "gemini-2.5-flash"))
+    assert json.loads(whole.body)["choices"][0]["finish_reason"] == "content_filter"
+    assert [c["finish_reason"] for one in found[:-1] for c in one["choices"]][-1] == "content_filter"
+    assert found[-1] == "[DONE]"
+
+
+async def test_sound_reaches_gemini_and_not_who_has_no_ears(serve, open_provider):
+    sound = base64.b64encode(b"RIFF" + bytes(100)).decode()
+    part = {"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "what is said?"}, part]}]
+    server = answering(serve, GEMINI)
+    async with open_provider("gemini", server.url) as provider:
+        await provider.answer(ask(messages=messages), "gemini-2.5-flash")
+    assert sound in json.dumps(sent(server))
+    async with open_provider("vertex", server.url) as provider:
+        with pytest.raises(InvalidInput):
+            await provider.answer(ask(messages=messages, max_tokens=9), "claude-sonnet-4-5")
+
+
 async def test_a_field_that_the_target_does_not_know_is_named(serve, open_provider):
     server = answering(serve, GEMINI)
     async with open_provider("gemini", server.url) as provider:
@@ -447,6 +499,30 @@ async def test_bedrocks_tools_stream_in_pieces(serve, open_provider):
     assert calls == {0: {"id": "t1", "arguments": '{"city":"Rom"}'}, 1: {"id": "t2", "arguments": '{"city":"Ulm"}'}}
     assert found[-3]["choices"][0]["finish_reason"] == "tool_calls"
     assert sent(server)["toolConfig"]["tools"][0]["toolSpec"]["name"] == "weather"
+
+
+async def test_bedrocks_reasoning_comes_back_and_goes_on(serve, open_provider):
+    thought = {"reasoningText": {"text": "hm", "signature": "sig"}}
+    content = [{"reasoningContent": thought}, {"text": "hello"}]
+    plain = {**CONVERSE, "output": {"message": {"role": "assistant", "content": content}}}
+    events = [
+        CONVERSE_EVENTS[0],
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "sig"}}}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        *CONVERSE_EVENTS[1:],
+    ]
+    claude = "anthropic.claude-sonnet-4-20250514-v1:0"
+    server = answering(serve, plain, converse_stream(*events), plain)
+    async with open_provider("bedrock", server.url) as provider:
+        whole = await provider.answer(ask(max_tokens=4000, reasoning_effort="low"), claude)
+        found = await chunks(await provider.stream(ask(stream=True, max_tokens=4000, reasoning_effort="low"), claude))
+        message = json.loads(whole.body)["choices"][0]["message"]
+        await provider.answer(ask(messages=[*USER, message, *USER], max_tokens=4000, reasoning_effort="low"), claude)
+    assert message["reasoning_content"] == "hm"
+    assert "".join(c["delta"].get("reasoning_content") or "" for o in found[:-1] for c in o["choices"]) == "hm"
+    assert text_of(found) == "hello"
+    assert thought in [part.get("reasoningContent") for part in sent(server)["messages"][1]["content"]]
 
 
 async def test_bedrocks_exception_in_a_stream_is_told(serve, open_provider):
