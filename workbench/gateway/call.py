@@ -40,7 +40,7 @@ from workbench.gateway.ledger.tags import read_tags
 from workbench.gateway.parts import Parts
 from workbench.gateway.privacy.restore import Vault, restore_body
 from workbench.gateway.privacy.streams import StreamRestorer
-from workbench.gateway.protocol import ABORT, ON_LEFT
+from workbench.gateway.protocol import ABORT, ON_LEFT, WRITABLE
 from workbench.gateway.providers.provider import CallerRefused, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed, refusal
 from workbench.gateway.reply import Reply, request_id_of, status_of
@@ -87,7 +87,7 @@ class Call:
         self._row = LedgerRow(
             request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=errand.path[:200]
         )
-        self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT))
+        self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT), writable=scope.get(WRITABLE))
         self._deadline = Deadline(gateway.settings.gateway.timeouts.total)
         self._task = asyncio.current_task()
         self._interruption: WorkbenchError | ClientLeft | None = None

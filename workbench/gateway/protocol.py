@@ -30,6 +30,9 @@ ON_LEFT = "workbench.on_left"
 ABORT = "workbench.abort"
 """In the scope of a request: a function that breaks the connection at once."""
 
+WRITABLE = "workbench.writable"
+"""In the scope of a request: a function that tells whether the caller reads, so that nothing waits to be sent."""
+
 _MAX_HEAD_BYTES = 64 * 1024
 _FRAMING_PER_BYTE = 17
 """A byte of a body, and what its chunk headers may need at most for each such byte."""
@@ -134,6 +137,9 @@ class GatewayProtocol(asyncio.Protocol):
         self.writes_paused = False
         if self._writable is not None:
             self._writable.set()
+
+    def _is_writable(self) -> bool:
+        return not self.writes_paused
 
     async def drained(self) -> None:
         """Return when there is room for more of an answer."""
@@ -277,6 +283,7 @@ class GatewayProtocol(asyncio.Protocol):
             "server": self._server,
             ON_LEFT: self._remember,
             ABORT: self._transport.abort,
+            WRITABLE: self._is_writable,
         }
 
     def _remember(self, on_left: Callable[[], None]) -> None:

@@ -82,11 +82,20 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: WorkbenchErr
 class Reply:
     """The answer to one call, sent whole or in pieces."""
 
-    __slots__ = ("_abort", "_request_id", "_send", "begun", "ended")
+    __slots__ = ("_abort", "_request_id", "_send", "_writable", "begun", "ended")
 
-    def __init__(self, send: Send, request_id: str, *, abort: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        send: Send,
+        request_id: str,
+        *,
+        abort: Callable[[], None] | None = None,
+        writable: Callable[[], bool] | None = None,
+    ) -> None:
+        """Answer by `send`; `abort` breaks the connection, `writable` tells whether sending would wait."""
         self._send = send
         self._abort = abort
+        self._writable = writable
         self._request_id = (_REQUEST_ID, request_id.encode())
         self.begun = False
         """Whether the status line is out, so that an error can only be an event."""
@@ -131,6 +140,10 @@ class Reply:
 
     async def _end(self, *messages: Message) -> None:
         """Send what ends the answer; a client that does not read it in time is given up."""
+        if self._writable is not None and self._writable():  # nothing will wait: no need of a timer
+            for message in messages:
+                await self._send(message)
+            return
         try:
             async with asyncio.timeout(_LAST_SECONDS):
                 for message in messages:

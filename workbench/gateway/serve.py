@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ _log = logging.getLogger("workbench.gateway.serve")
 STOP_SECONDS = 30.0
 """How long streams may take to end after SIGTERM."""
 _BACKLOG = 1024
+_OBJECTS_BEFORE_COLLECTION = 10_000
 
 
 class _Server(uvicorn.Server):
@@ -50,6 +52,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        # What is there now stays: no collection need look at it. Calls leave few cycles, and are not held up for them.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_OBJECTS_BEFORE_COLLECTION, 20, 20)
         if self._embedding is not None:
             self._embedding.announce(self._url)
             self._watch = asyncio.create_task(self._embedding.watch(self._gateway, leave=self._stop))
