@@ -51,10 +51,9 @@ def start(providers: SimulatedProviders, tmp_path: Path) -> Iterator[Callable[[s
     """Start a gateway of a configuration; return it and somebody with a key."""
     running = []
 
-    def begin(config: str) -> tuple[RunningGateway, Asker]:
-        context = running_gateway(
-            tmp_path / "home", config=config, environ={**ENVIRON, "ACME_KEY": providers.credential}
-        )
+    def begin(config: str, *arguments: str) -> tuple[RunningGateway, Asker]:
+        environ = {**ENVIRON, "ACME_KEY": providers.credential}
+        context = running_gateway(tmp_path / "home", config=config, arguments=arguments, environ=environ)
         gateway = context.__enter__()
         running.append(context)
         asker = Asker(gateway)
@@ -152,13 +151,16 @@ def test_weights_share_the_tokens(start: Any, providers: SimulatedProviders) -> 
     assert served["a"] + served["b"] == 80
 
 
-def test_reserved_capacity_is_98_percent_full_before_anything_spills(start: Any, providers: SimulatedProviders) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_reserved_capacity_is_98_percent_full_before_anything_spills(
+    start: Any, providers: SimulatedProviders, workers: int
+) -> None:
     calls = 200
     quota = calls * tokens_of_a_call(providers)
     providers.limit(tokens=quota, region="r")
     config = region(providers.url, "r") + region(providers.url, "d")
     told = deployments("d", f'r, capacity = "reserved", tokens_per_minute = {quota}')
-    _, asker = start(config + f'[[models]]\nname = "all"\n{told}\n')
+    _, asker = start(config + f'[[models]]\nname = "all"\n{told}\n', "--workers", str(workers))
     answers = asker.many(calls + 40, clients=12)
     assert {answer.status_code for answer in answers} == {200}
     order = [seen.region for seen in providers.requests]

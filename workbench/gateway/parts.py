@@ -41,14 +41,15 @@ class Parts:
         self, settings: Settings, *, read: Callable[[], Settings] | None = None, worker: int | None = None
     ) -> None:
         """Put a gateway together; `worker` is its number where it is one of several processes."""
-        self.upstream = Upstream(settings)
+        limits = limits_file(settings.home, settings.gateway.port)
+        counters = None if worker is None else SharedCounters(limits, worker=worker)
+        self.upstream = Upstream(settings, counters=counters)
         self.stage = settings.gateway.stage
         self.state = State(settings.database_url)
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
         self.in_flight = InFlight()
-        limits = limits_file(settings.home, settings.gateway.port)
-        self.admission = Admission(self.keys, None if worker is None else SharedCounters(limits, worker=worker))
+        self.admission = Admission(self.keys, counters)
         self.key_store = KeyStore(self.state)
         self.issuer = Issuer(
             keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key

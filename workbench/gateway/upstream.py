@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from workbench.gateway.admission.cells import Counters
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import make_provider
@@ -22,13 +23,15 @@ from workbench.settings import Settings, resolve_credential
 class Upstream:
     """The part of a gateway that a reload replaces; nothing in it changes once it is open, but registered models."""
 
-    def __init__(self, settings: Settings, *, before: Upstream | None = None) -> None:
+    def __init__(self, settings: Settings, *, before: Upstream | None = None, counters: Counters | None = None) -> None:
+        """Read a configuration; `counters` are those that several workers share."""
         self.settings = settings
         self.models = Models.from_settings(settings)
         self.prices = PriceBook()
         self.health: Health = Health(
             settings.routing,
             self.models.deployments(),
+            counters=counters,
             before=before.health if before else None,
             changed=before.changed_providers(settings) if before else (),
         )

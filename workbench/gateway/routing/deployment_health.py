@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from workbench.errors import ProviderCredential, ProviderLimit, ProviderUnavailable, WorkbenchError
 from workbench.gateway.routing.breaker import Breaker
 from workbench.gateway.routing.models import Deployment
+from workbench.gateway.routing.quota import Quota
 from workbench.gateway.routing.retry_budget import RetryBudget
 from workbench.gateway.routing.told import Told, told_by
-from workbench.gateway.routing.window import MinuteWindow
 from workbench.settings import RoutingSettings
 
 ROOM_SHARE = 0.02
@@ -70,13 +70,17 @@ class DeploymentHealth:
     """The health of one deployment; in-process, bounded, with times of the monotonic clock."""
 
     __slots__ = (
-        "_answered", "_asked", "_limits_in_row", "_policy", "_told", "_window", "breaker", "budget", "changed_at",
-        "deployment", "in_flight", "last_error", "last_error_at", "limit", "limited_until", "pending", "provider",
-        "wait_until",
+        "_answered", "_asked", "_limits_in_row", "_policy", "_quota", "_told", "breaker", "budget", "changed_at",
+        "deployment", "in_flight", "last_error", "last_error_at", "limit", "limited_until", "provider", "wait_until",
     )  # fmt: skip
 
     def __init__(
-        self, deployment: Deployment, provider: ProviderHealth, policy: RoutingSettings, budget: RetryBudget
+        self,
+        deployment: Deployment,
+        provider: ProviderHealth,
+        policy: RoutingSettings,
+        budget: RetryBudget,
+        quota: Quota,
     ) -> None:
         self.deployment = deployment
         self.provider = provider
@@ -90,9 +94,7 @@ class DeploymentHealth:
         self.wait_until = 0.0
         """Until when it said, in so many words, to come back."""
         self.in_flight = 0
-        """Calls under way."""
-        self.pending = 0
-        """Tokens that they are expected to use."""
+        """Calls under way in this process."""
         self.last_error: str | None = None
         """Code of the last error."""
         self.last_error_at: float | None = None
@@ -100,7 +102,7 @@ class DeploymentHealth:
         self.changed_at = time.time()
         """Second of the epoch since which it does as it does."""
         self._policy = policy
-        self._window = MinuteWindow()
+        self._quota = quota
         self._told: Told | None = None
         self._limits_in_row = 0
         self._asked = self._answered = 0.0
@@ -129,7 +131,7 @@ class DeploymentHealth:
         """Return the tokens that may still be used now, by our own count and by what the provider told."""
         left: float | None = None
         if self.limit is not None:
-            left = self.limit - self._window.total(now) - self.pending
+            left = self.limit - self._quota.used(now) - self._quota.pending()
         told = self._told
         if told is not None and told.tokens is not None and now < told.until:
             left = told.tokens if left is None else min(left, told.tokens)
@@ -137,7 +139,12 @@ class DeploymentHealth:
 
     def used(self, now: float) -> int:
         """Return the tokens that were used in the last minute."""
-        return self._window.total(now)
+        return self._quota.used(now)
+
+    @property
+    def pending(self) -> int:
+        """Tokens that the calls under way are expected to use."""
+        return self._quota.pending()
 
     # -- the life of a try -------------------------------------------------------------------------------------------
 
@@ -147,7 +154,7 @@ class DeploymentHealth:
         tokens = self._expected(base)
         hold = Hold(self, base, tokens)
         self.in_flight += 1
-        self.pending += tokens
+        self._quota.hold(tokens)
         if self._told is not None:
             self._take_off(tokens)
         if self.breaker.condition != "closed":
@@ -190,15 +197,13 @@ class DeploymentHealth:
             return 0
         hold.over = True
         self.in_flight -= 1
-        self.pending -= hold.tokens
         if self.breaker.condition != "closed":
             self.breaker.ended(hold)
         used = hold.tokens if tokens is None else tokens
-        if used:
-            self._window.add(used, now)
-            if tokens is not None:
-                self._asked = self._asked * _MEMORY + hold.base
-                self._answered = self._answered * _MEMORY + tokens
+        self._quota.let_go(hold.tokens, used, now)
+        if tokens:
+            self._asked = self._asked * _MEMORY + hold.base
+            self._answered = self._answered * _MEMORY + tokens
         return used - hold.tokens
 
     def well(self, now: float) -> bool:

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from time import monotonic
 
+from workbench.gateway.admission.cells import Counters
 from workbench.gateway.routing.balance import Turns
 from workbench.gateway.routing.deployment_health import DeploymentHealth, ProviderHealth
 from workbench.gateway.routing.models import Deployment, Model
+from workbench.gateway.routing.quota import OwnQuota, Quota, SharedQuota
 from workbench.gateway.routing.retry_budget import RetryBudget
 from workbench.settings import RoutingSettings
 
@@ -25,6 +27,7 @@ class Health:
         policy: RoutingSettings,
         deployments: Iterable[Deployment] = (),
         *,
+        counters: Counters | None = None,
         before: Health | None = None,
         changed: Container[str] = (),
         clock: Callable[[], float] = monotonic,
@@ -36,6 +39,7 @@ class Health:
         """A number from 0 to 1, for jitter."""
         self.budget = self._new_budget()
         self._turns: dict[str, Turns] = {}
+        self._counters = counters
         self._providers: dict[str, ProviderHealth] = {}
         self._listed: dict[str, DeploymentHealth] = {}
         self._passing: OrderedDict[str, DeploymentHealth] = OrderedDict()
@@ -70,7 +74,7 @@ class Health:
             return found
         if len(self._passing) >= _MOST_PASSING:
             self._passing.popitem(last=False)
-        found = self._passing[deployment.id] = self._new(deployment)
+        found = self._passing[deployment.id] = self._new(deployment, OwnQuota())  # names come from callers: no row
         return found
 
     def _list(self, deployment: Deployment, before: Health | None) -> None:
@@ -82,11 +86,11 @@ class Health:
             known.deployment = deployment
             self._listed[deployment.id] = known
         else:
-            self._listed[deployment.id] = self._new(deployment)
+            self._listed[deployment.id] = self._new(deployment, self._quota_of(deployment))
 
     def _take_over(self, before: Health, changed: Container[str]) -> None:
         """Go on with what was known, but for providers that are described anew."""
-        self.clock, self.chance = before.clock, before.chance
+        self.clock, self.chance, self._counters = before.clock, before.chance, before._counters
         if before.policy == self.policy:
             self.budget = before.budget
             for key, known in before._passing.items():
@@ -97,9 +101,14 @@ class Health:
                 provider.taken()  # its credential may have been mended, and that be why
                 self._providers[name] = provider
 
-    def _new(self, deployment: Deployment) -> DeploymentHealth:
+    def _new(self, deployment: Deployment, quota: Quota) -> DeploymentHealth:
         provider = self._providers.setdefault(deployment.provider, ProviderHealth(deployment.provider))
-        return DeploymentHealth(deployment, provider, self.policy, self._new_budget())
+        return DeploymentHealth(deployment, provider, self.policy, self._new_budget(), quota)
+
+    def _quota_of(self, deployment: Deployment) -> Quota:
+        if self._counters is None or deployment.tokens_per_minute is None:
+            return OwnQuota()
+        return SharedQuota(deployment.id, self._counters)
 
     def _new_budget(self) -> RetryBudget:
         return RetryBudget(share=self.policy.retry_share, per_second=self.policy.retries_per_second, now=self.clock())
