@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from access import configuration, environment
-from bench import Bench
+from bench import MODELS, Bench
 
 from workbench.testing.conformance import CASES, Subject, Verdict, read_subjects, run
 from workbench.testing.simulator import SimulatedProviders
 
-GPT = Subject(model="gpt-4o-mini", provider="openai", task="chat", kind="openai")
+GPT = Subject(model="gpt-4o-mini", provider="openai", task="chat", kind="openai", upstream="gpt-4o-mini")
 
 
 def verdicts(bench: Bench, subject: Subject, *only: str) -> dict[str, Verdict]:
@@ -48,6 +48,13 @@ def test_a_provider_that_does_not_keep_a_promise_fails_its_case(
     assert (verdict.outcome, verdict.provider) == ("failed", "openai")
 
 
+@pytest.mark.parametrize("task", ["embedding", "image", "speech", "transcription", "moderation"])
+def test_each_task_of_openai_passes(bench: Bench, task: str) -> None:
+    told = verdicts(bench, Subject(model=MODELS["openai"][task], provider="openai", task=task, kind="openai"))
+    assert len(told) > 2
+    assert {verdict.outcome for verdict in told.values()} == {"passed"}, told
+
+
 def test_an_answer_by_another_provider_than_the_one_that_was_meant_fails(bench: Bench) -> None:
     subject = Subject(model="gpt-4o-mini", provider="anthropic", task="chat")
     assert verdicts(bench, subject, "plain")["plain"].remark == "openai answered"
@@ -59,8 +66,8 @@ def test_a_client_that_leaves_is_judged_where_the_answer_takes_its_time(bench: B
 
 
 def test_a_task_without_cases_is_told(bench: Bench) -> None:
-    told = verdicts(bench, Subject(model="x", provider="openai", task="rerank"), "plain")
-    assert (told["task"].outcome, "rerank" in told["task"].remark) == ("skipped", True)
+    told = verdicts(bench, Subject(model="x", provider="openai", task="telepathy"), "plain")
+    assert (told["task"].outcome, "telepathy" in told["task"].remark) == ("skipped", True)
 
 
 def test_subjects_are_each_model_at_each_of_its_providers(bench: Bench) -> None:
@@ -92,6 +99,13 @@ class TestTheCommand:
         assert (done.returncode, told["failed"]) == (0, 0), [c for c in told["cases"] if c["outcome"] == "failed"]
         assert {case["provider"] for case in told["cases"]} == {"openai", "anthropic"}
         assert not list(tmp_path.glob("state.db*"))
+
+    def test_own_paths_of_each_kind_answer(self, simulator: SimulatedProviders, tmp_path: Path) -> None:
+        done = self.gate(tmp_path, simulator, "--yes", "--json", "--only", "own path")
+        cases = [case for case in json.loads(done.stdout)["cases"] if case["case"] == "own path"]
+        told = {case["provider"]: case["outcome"] for case in cases}
+        assert told.pop("vertex") == "skipped"  # its path names a project, which a caller does not know
+        assert told == dict.fromkeys(("openai", "anthropic", "gemini", "bedrock"), "passed")
 
     def test_a_broken_provider_is_not(self, simulator: SimulatedProviders, tmp_path: Path) -> None:
         simulator.fail("status", status=500, times=0, provider="anthropic")

@@ -109,7 +109,7 @@ def _from_server(
 
 
 def _from_weights(desk: ModelDesk, source: str, *, name: str | None, config: Path | None) -> _Added:
-    from workbench.cli.models.probe import Facts, Server
+    from workbench.cli.models.probe import Server
     from workbench.client.key_desk import KeyDesk
     from workbench.local import weights
     from workbench.settings import home_folder
@@ -127,21 +127,15 @@ def _from_weights(desk: ModelDesk, source: str, *, name: str | None, config: Pat
         )
     model = done.installed.model
     provider = _provider(desk, {"kind": "local", "trust": "in_house"}, "local", config)
-    first = Facts(model.task, context_tokens=model.context_length)
-    _register(desk, model.name, provider, model.name, first)
     click.echo(f"Trying {model.name}: tools, JSON, pace ...", err=True)
-    key = KeyDesk(desk.url, desk.token).issue(
-        note=f"models add {model.name}", expires_in=_KEY_SECONDS, lease=None, timeout=_TIMEOUT
-    )
+    keys = KeyDesk(desk.url, desk.token)
+    key = keys.issue(note=f"models add {model.name}", expires_in=_KEY_SECONDS, lease=None, timeout=_TIMEOUT)
     try:
-        found = Server(f"{desk.url}/v1", key.key).probe(model.name)
-        facts = replace(found, context_tokens=model.context_length)
-    except BaseException:
-        desk.forget(model.name)  # what can't answer is not offered
-        raise
+        # On the provider's own path it answers before it is registered; what can't answer is never offered.
+        found = Server(f"{desk.url}/{provider}/v1", key.key).probe(model.name)
     finally:
-        KeyDesk(desk.url, desk.token).revoke(key.id, timeout=_TIMEOUT)
-    desk.forget(model.name)
+        keys.revoke(key.id, timeout=_TIMEOUT)
+    facts = replace(found, context_tokens=model.context_length)
     _register(desk, model.name, provider, model.name, facts)
     return _Added(model.name, provider, model.name, facts)
 

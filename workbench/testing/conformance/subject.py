@@ -21,6 +21,8 @@ class Subject:
     """What the model does: `chat`, `embedding`, `image`, ..."""
     kind: str | None = None
     """The provider's kind; None where the gateway does not tell it."""
+    upstream: str | None = None
+    """The provider's own name of the model."""
     context_tokens: int | None = None
     """How much it reads; None where nobody knows."""
     capabilities: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +53,7 @@ def read_subjects(url: str, key: str | None, *, each_provider: bool) -> list[Sub
                 provider=deployment["provider"] if each_provider else "",
                 task=told["task"],
                 kind=deployment.get("kind"),
+                upstream=deployment["model"],
                 context_tokens=told.get("context_tokens") or facts.get("context_tokens"),
                 capabilities=facts,
             )

@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from workbench.client import Gateway
+from workbench.testing.conformance.audio import AUDIO
 from workbench.testing.conformance.case import Case
 from workbench.testing.conformance.chat import CHAT
 from workbench.testing.conformance.embeddings import EMBEDDINGS
 from workbench.testing.conformance.images import IMAGES
+from workbench.testing.conformance.judgements import JUDGEMENTS
+from workbench.testing.conformance.native import NATIVE
 from workbench.testing.conformance.refusals import REFUSALS
 from workbench.testing.conformance.subject import Subject
 from workbench.testing.conformance.verdict import Failed, Outcome, Skipped, Verdict
 
-CASES: tuple[Case, ...] = (*REFUSALS, *CHAT, *EMBEDDINGS, *IMAGES)
+CASES: tuple[Case, ...] = (*REFUSALS, *CHAT, *NATIVE, *EMBEDDINGS, *IMAGES, *AUDIO, *JUDGEMENTS)
 """Every shipped case, in the order in which they run."""
 _TIMEOUT = 180.0
 
