@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +45,7 @@ def _content_type(text: bytes) -> str:
 
 
 @contextmanager
-def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer]:
+def _serving(answer: Callable[[Asked], tuple[int, Any]], *, certificate: Path | None = None) -> Iterator[TokenServer]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -66,7 +68,12 @@ def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told = TokenServer(f"http://127.0.0.1:{server.server_port}", answer)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if certificate is None else "https"
+    told = TokenServer(f"{scheme}://127.0.0.1:{server.server_port}", answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -78,12 +85,12 @@ def _serving(answer: Callable[[Asked], tuple[int, Any]]) -> Iterator[TokenServer
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[Asked], tuple[int, Any]]], TokenServer]]:
+def serve() -> Iterator[Callable[..., TokenServer]]:
     """Start a server that answers each request with a status and a JSON value, or bytes."""
     from contextlib import ExitStack
 
     with ExitStack() as stack:
-        yield lambda answer: stack.enter_context(_serving(answer))
+        yield lambda answer, **how: stack.enter_context(_serving(answer, **how))
 
 
 @pytest.fixture(scope="session")

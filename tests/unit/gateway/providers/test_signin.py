@@ -320,3 +320,80 @@ async def test_no_secret_is_shown(serve, service_account):
     await keys.prepare()
     for one in (signin, keys, bearer("k3y")):
         assert not any(secret in repr(one) for secret in ("ya29", SECRET, "k3y"))
+
+
+# -- Entra's own servers, which must be https ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def entra(serve, monkeypatch, tmp_path):
+    """A token server of Entra, with a certificate that this process trusts."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    unencrypted = serialization.NoEncryption()
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unencrypted)
+    (tmp_path / "both.pem").write_bytes(secret + pem)
+    (tmp_path / "trusted.pem").write_bytes(pem)
+
+    def answer(asked):
+        if asked.method == "GET":  # the authority tells of its own places
+            here = server.url.replace("127.0.0.1", "localhost") + "/tenant"
+            return 200, {"issuer": here, "authorization_endpoint": f"{here}/a", "token_endpoint": f"{here}/token"}
+        if b"client_secret=right" not in asked.body and b"client_assertion=the.federated.token" not in asked.body:
+            return 401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."}
+        return 200, {"access_token": f"eyJ{len(server.asked)}", "expires_in": 3600, "token_type": "Bearer"}
+
+    server = serve(answer, certificate=tmp_path / "both.pem")
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", server.url.replace("127.0.0.1", "localhost"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "trusted.pem"))
+    monkeypatch.setenv("AZURE_TENANT_ID", "tenant")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "client")
+    return server
+
+
+async def test_a_client_secret_gives_a_token_of_the_tenant_alone(entra, monkeypatch):
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "right")
+    signin = TokenSignIn("azure", entra_token("azure"))
+    await signin.prepare()
+    assert sent(signin) == f"Bearer eyJ{len(entra.asked)}"
+    assert {asked.path.split("?")[0].split("/")[1] for asked in entra.asked} == {"tenant"}
+    assert b"cognitiveservices.azure.com" in entra.asked[-1].body
+
+
+async def test_a_wrong_client_secret_is_the_admins(entra, monkeypatch):
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "wrong")
+    with pytest.raises(ProviderCredential, match=r"AADSTS7000215.*\[providers.azure\]"):
+        await TokenSignIn("azure", entra_token("azure")).prepare()
+
+
+async def test_a_workload_identity_gives_a_token(entra, monkeypatch, tmp_path):
+    (tmp_path / "federated").write_text("the.federated.token")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "federated"))
+    signin = TokenSignIn("azure", entra_token("azure"))
+    await signin.prepare()
+    assert sent(signin).startswith("Bearer eyJ")
+
+
+async def test_an_entra_that_is_away_is_unavailable(monkeypatch):
+    for name, value in {"TENANT_ID": "t", "CLIENT_ID": "c", "CLIENT_SECRET": "s"}.items():
+        monkeypatch.setenv(f"AZURE_{name}", value)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://localhost:9")
+    with pytest.raises(SignInUnavailable):
+        await TokenSignIn("azure", entra_token("azure")).prepare()

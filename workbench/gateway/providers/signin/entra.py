@@ -35,7 +35,7 @@ def _fetch(provider: str) -> Fetched[Headers]:
         except CredentialUnavailableError:
             continue  # not this way: the next one
         except ClientAuthenticationError as error:
-            raise no_token(provider, error.message) from error
+            raise (token_server_down if _unreachable(error) else no_token)(provider, error.message) from error
         except (AzureError, OSError, ValueError) as error:
             raise token_server_down(provider, error) from error
         finally:
@@ -59,3 +59,14 @@ def _credentials() -> Iterator[Any]:
     else:
         yield workload
     yield ManagedIdentityCredential(**_OPTIONS)
+
+
+def _unreachable(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it came of, is that nobody answered: the library calls that a refusal too."""
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError  # noqa: PLC0415
+
+    while error is not None:
+        if isinstance(error, ServiceRequestError | ServiceResponseError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
