@@ -104,6 +104,8 @@ def check(saw: Any, case: str, protocol: str, lane: str = "direct") -> None:
         assert saw["status"] == (401 if through else wanted["status"])
         assert set(saw["raised"]) & set(str(wanted["raised"]).split())
         return
+    if (case, lane) == ("files", "unified"):
+        wanted = {**wanted, "same": False}  # each line of a batch is written anew: its model is checked and renamed
     told = {key: value for key, value in wanted.items() if key in saw}
     assert {key: saw[key] for key in told} == told
     if case == "embeddings":

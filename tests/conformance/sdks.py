@@ -21,8 +21,6 @@ from driver import run as run_case
 
 DRIVERS = Path(__file__).with_name("drivers")
 THROUGH = ("native", "unified")
-NOT_UNIFIED = ("response", "response_streamed", "response_tools", "response_followed", "files", "batch")
-"""Cases of OpenAI's protocol that the unified API does not serve."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,7 @@ class Sdk:
     def places(self, cases: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield each lane with each of the cases that are for it."""
         for lane in self.lanes:
-            left_out = self.without + (NOT_UNIFIED if lane == "unified" else ())
-            yield from ((lane, case) for case in cases if case not in left_out)
+            yield from ((lane, case) for case in cases if case not in self.without)
 
 
 _ALL = ("direct", "native", "unified")

@@ -127,7 +127,9 @@ const cases = {
   },
   async files(target) {
     const sdk = client(target);
-    const content = Buffer.from(JSON.stringify({ custom_id: "one" }) + "\n");
+    const body = { model: target.models.chat, messages: user(shared.HELLO) };
+    const line = { custom_id: "one", method: "POST", url: "/v1/chat/completions", body };
+    const content = Buffer.from(JSON.stringify(line, null, 1).replaceAll("\n", " ") + "\n");
     const kept = await sdk.files.create({ file: await toFile(content, "in.jsonl"), purpose: "batch" });
     const back = Buffer.from(await (await sdk.files.content(kept.id)).arrayBuffer());
     const deleted = (await sdk.files.delete(kept.id)).deleted;
