@@ -15,6 +15,8 @@ import httpx
 import openai
 import pytest
 
+from workbench.cli.config import _put_in_force
+from workbench.services import GatewayAddress
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 
@@ -412,6 +414,19 @@ def test_a_hang_up_signal_reloads(start: Any, providers: SimulatedProviders) -> 
     (gateway.home / "workbench.toml").write_text(one(providers.url, "new"))
     gateway.process.send_signal(signal.SIGHUP)
     wait_until(lambda: asker.ask("new").status_code == 200, "it was not reloaded")
+
+
+def test_a_provider_that_is_added_by_command_is_taken_by_the_gateway_that_runs(
+    start: Any, providers: SimulatedProviders
+) -> None:
+    gateway, asker = start(one(providers.url, "m"))
+    address = GatewayAddress(gateway.url, gateway.process.pid, gateway.owner_token)
+    (gateway.home / "workbench.toml").write_text(one(providers.url, "m") + one(providers.url, "n", "b"))
+    assert _put_in_force(address, "b") == "The gateway that runs has taken it: b can be called now."
+    assert asker.ask("n").status_code == 200
+    assert "reads another file" in _put_in_force(address, "c")
+    (gateway.home / "workbench.toml").write_text("broken")
+    assert "keeps its old settings: 1 problem" in _put_in_force(address, "d")
 
 
 def test_calls_never_fail_while_reloads_go_on(start: Any, providers: SimulatedProviders) -> None:

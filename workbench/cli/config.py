@@ -6,12 +6,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.options import config_option, json_option
-from workbench.errors import Conflict, InvalidInput, SettingsError
+from workbench.errors import Conflict, InvalidInput, SettingsError, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.services import GatewayAddress
 
 
 @click.group()
@@ -177,10 +180,23 @@ def provider(
         models=[_model(text, provider=name, task=task) for text in models],
     )
     click.echo(f"{'Made' if made else 'Changed'} {path}: provider {name} and {_count(models, 'model')} stand in it.")
-    if running_gateway(home_folder()) is not None:
-        click.echo("The gateway that runs keeps its old settings until it ends; `workbench status` tells who uses it.")
+    if (address := running_gateway(home_folder())) is not None:
+        click.echo(_put_in_force(address, name))
     if not models:
         click.echo(f"Nobody can call it yet: add [[models]] with a deployment at {name!r}.")
+
+
+def _put_in_force(address: GatewayAddress, provider: str) -> str:
+    """Have a running gateway read its configuration again; return what came of it."""
+    from workbench.client.model_desk import ModelDesk
+
+    try:
+        changed = ModelDesk(address.url, address.owner_token).reload()
+    except WorkbenchError as error:
+        return f"The gateway that runs keeps its old settings: {error}"
+    if provider in changed["providers"]["added"]:
+        return f"The gateway that runs has taken it: {provider} can be called now."
+    return "The gateway that runs reads another file, and keeps its settings; `workbench status` tells who uses it."
 
 
 def _model(text: str, *, provider: str, task: str) -> dict[str, Any]:
