@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -42,6 +43,15 @@ class Asked:
         headers = {name: key} if name else {"authorization": f"Bearer {key}"}
         prefix = f"/region/{region}" if region else ""
         return HTTP.post(f"{providers.url}{prefix}{self.path}", json=self.body, headers=headers)
+
+
+class Lines:
+    """A splitter of lines, as Ollama streams."""
+
+    rest = b""
+
+    def feed(self, raw: bytes) -> list[sse.Event]:
+        return [sse.Event(raw=line, data=line) for line in raw.splitlines()]
 
 
 def openai_error(body: dict[str, Any]) -> Any:
@@ -87,6 +97,7 @@ ASKED = {
         event_stream.Splitter,
         lambda body: body["message"],
     ),
+    "ollama": Asked("/api/chat", {"model": "m", "messages": MESSAGES}, Lines, lambda body: body["error"]),
 }
 
 
@@ -263,6 +274,20 @@ def test_nonsense_is_refused_in_shape(providers: SimulatedProviders, asked: Aske
         answer = Asked(asked.path, body, asked.splitter, asked.error_of).send(providers)
         assert answer.status_code == 400
         assert asked.error_of(answer.json())
+
+
+def test_everything_that_arrives_is_recorded_as_it_came(providers: SimulatedProviders) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n\xff\x00\r\n--b--\r\n'
+    headers = {"authorization": "Bearer x", "content-type": "multipart/form-data; boundary=b", "X-Own": "1"}
+    HTTP.post(f"{providers.url}/region/eu/v1/files?a=%2F&b=", content=body, headers=headers)
+    HTTP.get(f"{providers.url}/no/such%2Fpath")
+    first, second = providers.requests
+    assert (first.method, first.path, first.query) == ("POST", "/region/eu/v1/files", "a=%2F&b=")
+    assert (first.raw, first.body, first.region, first.provider) == (body, None, "eu", "openai")
+    assert (first.headers["x-own"], first.status, first.ended) == ("1", 401, "answered")
+    assert (second.path, second.status, second.provider) == ("/no/such%2Fpath", 404, "")
+    told = HTTP.get(f"{providers.url}/simulator/requests").json()["data"]
+    assert base64.b64decode(told[0]["raw"]) == body
 
 
 # -- the command -----------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def test_a_response_goes_on_with_the_one_before_it(gpt: openai.OpenAI) -> None:
     second = gpt.responses.create(model="m", input="three", previous_response_id=first.id)
     assert second.usage
     assert second.usage.input_tokens == 2 + 3 + 1
+    assert gpt.responses.input_tokens.count(model="m", input="one two").input_tokens == 2
     assert gpt.responses.retrieve(second.id).output_text == "echo: three"
     assert [item.type for item in gpt.responses.input_items.list(first.id)] == ["message"]
     gpt.responses.delete(first.id)
@@ -128,6 +129,14 @@ def test_an_edit_changes_what_the_mask_leaves_clear_and_nothing_else(gpt: openai
         gpt.images.edit(model="m", image=("p.png", picture), mask=("m.png", painted("x")), prompt="olives")
     with pytest.raises(openai.BadRequestError, match="PNG"):
         gpt.images.edit(model="m", image=("p.png", b"GIF89a"), prompt="olives")
+
+
+def test_variations_have_the_size_of_their_image(gpt: openai.OpenAI) -> None:
+    picture = painted("a pizza", width=8, height=4)
+    made = gpt.images.create_variation(image=("p.png", picture), n=2, response_format="b64_json").data or []
+    first, second = (read(base64.b64decode(image.b64_json or "")) for image in made)
+    assert (first.width, first.height) == (8, 4)
+    assert first != second
 
 
 def test_a_picture_by_url_can_be_fetched(gpt: openai.OpenAI) -> None:

@@ -15,6 +15,7 @@ import google.genai.errors
 import google.oauth2.credentials
 import httpx
 import jsonschema
+import ollama
 import openai
 import pytest
 from botocore.auth import SigV4Auth
@@ -589,3 +590,48 @@ def test_bedrock_serves_anthropics_own_sdk(providers: SimulatedProviders) -> Non
     )
     with client.messages.stream(model=CLAUDE_ON_BEDROCK, max_tokens=50, messages=HELLO) as stream:
         assert stream.get_final_text() == "echo: hello there"
+
+
+# -- in-house servers ------------------------------------------------------------------------------------------------
+
+
+def test_ollama_is_answered_plain_and_streamed(providers: SimulatedProviders) -> None:
+    client = ollama.Client(host=providers.url)
+    plain = client.chat(model="m", messages=HELLO)
+    assert plain.message.content == "echo: hello there"
+    assert (plain.prompt_eval_count, plain.eval_count) == (2, 3)
+    streamed = list(client.chat(model="m", messages=HELLO, stream=True))
+    assert "".join(chunk.message.content or "" for chunk in streamed) == "echo: hello there"
+    assert streamed[-1].done
+    assert client.generate(model="m", prompt="hi", images=[PICTURE]).response.startswith("echo: hi [image")
+    assert len(client.embed(model="e", input=["a", "b"]).embeddings) == 2
+    assert client.list().models[0].model == "simulated:latest"
+    tool: Any = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"properties": {"n": {"type": "integer"}}}},
+    }
+    (call,) = client.chat(model="m", messages=HELLO, tools=[tool]).message.tool_calls or ()
+    assert (call.function.name, call.function.arguments) == ("f", {"n": 1})
+    fitting = client.chat(model="m", messages=HELLO, format=SCHEMA).message.content
+    jsonschema.validate(json.loads(fitting or ""), SCHEMA)
+
+
+def test_ollama_tells_of_failures(providers: SimulatedProviders) -> None:
+    client = ollama.Client(host=providers.url)
+    providers.fail("status", status=404, message="model 'm' not found")
+    with pytest.raises(ollama.ResponseError, match="not found"):
+        client.chat(model="m", messages=HELLO)
+    providers.fail("error", frames=1, message="away")
+    with pytest.raises(ollama.ResponseError, match="away"):
+        list(client.chat(model="m", messages=HELLO, stream=True))
+
+
+@pytest.mark.parametrize("place", ["", "/v1beta/openai", "/v1/projects/p/locations/eu/endpoints/openapi"])
+def test_openais_protocol_is_spoken_at_others_addresses(providers: SimulatedProviders, place: str) -> None:
+    key = providers.google_token() if "projects" in place else providers.credential
+    client = openai.OpenAI(base_url=f"{providers.url}{place}", api_key=key, max_retries=0)
+    chunks = client.chat.completions.create(model="google/m", messages=HELLO, stream=True)
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "echo: hello there"
+    wrong = openai.OpenAI(base_url=f"{providers.url}{place}", api_key="wrong", max_retries=0)
+    with pytest.raises(openai.APIStatusError):
+        wrong.chat.completions.create(model="m", messages=HELLO)

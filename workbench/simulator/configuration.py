@@ -76,6 +76,7 @@ BASE_URLS = {
     "Gemini": "{url}",
     "Vertex AI": "{url}",
     "Bedrock": "{url}  (as endpoint_url)",
+    "Ollama": "{url}  (its own protocol; OpenAI's as above)",
     "Cohere, Jina": "{url}  (rerank)",
     "Google's tokens": "{url}/google/token",
     "AWS's tokens": "{url}  (STS, IMDS); {url}/aws/container-credentials",

@@ -33,7 +33,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     path: str | None = None
     """Only requests whose path, without the region, fits this shell pattern; None: all."""
     provider: str | None = None
-    """Only requests of this protocol: openai azure anthropic gemini vertex bedrock tokens; None: all."""
+    """Only requests of this protocol: openai azure anthropic gemini vertex bedrock ollama tokens; None: all."""
     status: int = 500
     """For `status`."""
     headers: dict[str, str] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from workbench.simulator import anthropic, azure, bedrock, clouds, gemini, vertex
+from workbench.simulator import anthropic, azure, bedrock, clouds, compatible, gemini, ollama, vertex
 from workbench.simulator.bedrock.signature import signed
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai import paths as openai
@@ -19,6 +19,7 @@ _FAMILY_OF = (
     ("/v1beta1/", vertex.VERTEX),
     ("/v1beta/", gemini.GEMINI),
     ("/model/", bedrock.BEDROCK),
+    ("/api/", ollama.OLLAMA),
 )
 """In whose shape an unknown path is refused."""
 
@@ -58,6 +59,6 @@ def _region_of(exchange: Exchange) -> str | None:
     return exchange.params.get("location") or (signature.region if signature is not None else None)
 
 
-_TABLES = (anthropic, gemini, vertex, bedrock, openai, azure, clouds)
+_TABLES = (anthropic, gemini, vertex, bedrock, openai, azure, ollama, clouds, compatible)
 
 TABLE = Table((*(path for table in _TABLES for path in table.PATHS), *openai.OTHERS))

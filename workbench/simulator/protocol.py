@@ -34,7 +34,7 @@ class Family:
     """What the paths of one protocol have in common."""
 
     name: str
-    """openai, azure, anthropic, gemini, vertex, bedrock, or the name of a token server."""
+    """openai, azure, anthropic, gemini, vertex, bedrock, ollama, or `tokens` for the clouds' token servers."""
     admit: Callable[[Exchange], None]
     """Look at the credential; raises Refused."""
     error: Callable[[Exchange, Refused], Whole]

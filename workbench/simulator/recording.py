@@ -25,7 +25,7 @@ class Seen(msgspec.Struct, kw_only=True):
     raw: bytes = b""
     """The body as it came; in JSON as base64."""
     provider: str = ""
-    """Whose path it was: openai azure anthropic gemini vertex bedrock tokens; empty for an unknown path."""
+    """Whose path it was: openai azure anthropic gemini vertex bedrock ollama tokens; empty for an unknown path."""
     region: str | None = None
     """The name in `/region/{name}/...`."""
     messages: list[str] = []

@@ -8,6 +8,7 @@ from workbench.simulator.exchange import Exchange
 from workbench.simulator.gemini import embed, generate
 from workbench.simulator.gemini.family import GEMINI
 from workbench.simulator.gemini.live import Live
+from workbench.simulator.gemini.predict import predict
 from workbench.simulator.protocol import Path
 from workbench.simulator.reply import Reply, Whole
 
@@ -43,6 +44,7 @@ def _rows(version: str) -> tuple[Path, ...]:
         Path("POST", f"{of}:countTokens", GEMINI, generate.count_tokens),
         Path("POST", f"{of}:embedContent", GEMINI, embed.embed, ("content",)),
         Path("POST", f"{of}:batchEmbedContents", GEMINI, embed.embed_many, ("requests",)),
+        Path("POST", f"{of}:predict", GEMINI, predict, ("instances",)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.simulator.answer import IMAGE_TOKENS, words_of
+from workbench.simulator.answer import IMAGE_TOKENS, note_of, words_of
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.picture import edited, painted, read
 from workbench.simulator.reply import Frames, Refused, Reply, Whole
@@ -36,6 +36,17 @@ def edit(exchange: Exchange) -> Reply:
     made = [edited(picture, mask, f"{told['prompt']} {number}") for number in range(int(told.get("n") or 1))]
     asked = words_of(told["prompt"])
     return _reply(exchange, told, made, kind="image_edit", asked=asked, pictures=len(images) + len(masks))
+
+
+def vary(exchange: Exchange) -> Reply:
+    """Answer with variations of an image."""
+    images = exchange.files("image")
+    if not images:
+        raise Refused(400, "image is required.")
+    picture, count = read(images[0].data), int(exchange.form("n") or 1)
+    made = [edited(picture, None, f"{note_of('image', images[0].data)} {number}") for number in range(count)]
+    told = {"response_format": exchange.form("response_format") or "url"}
+    return _reply(exchange, told, made, kind="image_variation", asked=0, pictures=1)
 
 
 def stored(exchange: Exchange) -> Reply:

@@ -33,6 +33,11 @@ def create(exchange: Exchange) -> Reply:
     return Whole(body=response, tokens=answer.total_tokens)
 
 
+def count_tokens(exchange: Exchange) -> Reply:
+    """Answer how many tokens a response's input has."""
+    return Whole(body={"object": "response.input_tokens", "input_tokens": answer_to(wish_of(exchange)).input_tokens})
+
+
 def retrieve(exchange: Exchange) -> Reply:
     """Answer with a stored response."""
     return Whole(body=exchange.account.find(RESPONSE, exchange.params["id"]))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from workbench.simulator.gemini import embed, generate
 from workbench.simulator.gemini.live import Live
+from workbench.simulator.gemini.predict import predict
 from workbench.simulator.protocol import Path
 from workbench.simulator.vertex.claude import raw_predict, stream_raw_predict
 from workbench.simulator.vertex.family import VERTEX
-from workbench.simulator.vertex.predict import predict
 
 
 def _rows(version: str) -> Iterator[Path]:
