@@ -35,9 +35,13 @@ MODELS["azure"] = MODELS["openai"]
 """The providers' own names; the gateway's are the same, so that nothing but the base URL differs."""
 
 
-ACCOUNT_WIDE = ("files", "batch", "response_followed")
+ACCOUNT_WIDE = ("files", "batch", "fine_tuned", "response_followed")
 """Cases that reach what is the whole account's, on a native path only by a key whose scopes spell it out."""
-SHARED = [f"/{root}/{what}*" for root in ("openai/v1", "azure/openai") for what in ("files", "batches", "responses")]
+SHARED = [
+    f"/{root}/{what}*"
+    for root in ("openai/v1", "azure/openai")
+    for what in ("files", "batches", "fine_tuning", "responses")
+]
 
 
 class Runner(Protocol):

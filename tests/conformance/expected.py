@@ -89,6 +89,7 @@ def expected(case: str, protocol: str) -> dict[str, Any]:
         "completion": {"text": ECHO},
         "files": {"same": True, "deleted": True, "listed": True},
         "batch": {"status": "completed", "id": "one", "text": ECHO, "listed": True},
+        "fine_tuned": {"status": "succeeded", "listed": True, "text": ECHO},
         "models": {"found": True},
         "invoked": {"text": ECHO},
         "invoked_streamed": {"text": ECHO},

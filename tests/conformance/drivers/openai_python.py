@@ -300,6 +300,22 @@ def batch(target: Target) -> Any:
     return {"status": found.status, "id": row.get("custom_id"), "text": text, "listed": listed}
 
 
+def fine_tuned(target: Target) -> Any:
+    """A finished job's model answers by its name, with nothing configured in between."""
+    turns = [*user("hello"), {"role": "assistant", "content": "hi"}]
+    content = (json.dumps({"messages": turns}) + "\n").encode() * 10
+    with client(target) as sdk:
+        kept = sdk.files.create(file=("train.jsonl", content), purpose="fine-tune")
+        job = sdk.fine_tuning.jobs.create(training_file=kept.id, model=target.model)
+        for _ in range(20):
+            found = sdk.fine_tuning.jobs.retrieve(job.id)
+            if found.status in ("succeeded", "failed"):
+                break
+        listed = job.id in [one.id for one in sdk.fine_tuning.jobs.list()]
+        answer = sdk.chat.completions.create(model=found.fine_tuned_model or "", messages=user(HELLO))
+    return {"status": found.status, "listed": listed, "text": answer.choices[0].message.content}
+
+
 def models(target: Target) -> Any:
     with client(target) as sdk:
         return {"found": target.model in [model.id for model in sdk.models.list()]}
@@ -337,6 +353,7 @@ CASES: Cases = {
     "moderation": moderation,
     "files": files,
     "batch": batch,
+    "fine_tuned": fine_tuned,
     "models": models,
 }
 
