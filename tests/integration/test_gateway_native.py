@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anthropic
@@ -15,8 +13,6 @@ import openai
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
@@ -98,42 +94,9 @@ def _clear(providers: SimulatedProviders) -> None:
 
 
 @pytest.fixture(scope="module")
-def account(providers: SimulatedProviders) -> Iterator[str]:
-    """A service account whose token server gives out the simulator's tokens."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            token = {"access_token": providers.google_token(), "expires_in": 3600, "token_type": "Bearer"}
-            body = json.dumps(token).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield json.dumps(
-            {"type": "service_account", "client_email": "a@p.iam.gserviceaccount.com", "project_id": "menu-team",
-             "private_key_id": "1", "private_key": private.decode(),
-             "token_uri": f"http://127.0.0.1:{server.server_port}/token"}
-        )  # fmt: skip
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def gateway(
-    tmp_path_factory: pytest.TempPathFactory, providers: SimulatedProviders, account: str
-) -> Iterator[RunningGateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, providers: SimulatedProviders) -> Iterator[RunningGateway]:
     home = tmp_path_factory.mktemp("native")
-    (home / "account.json").write_text(account, "utf-8")
+    (home / "account.json").write_text(providers.service_account(), "utf-8")
     environ = {
         "SIM_KEY": providers.credential, "WRONG_KEY": "wrong-key", "WRONG_PAIR": "AKIAWRONG:wrong-secret",
         "AWS_PAIR": f"{providers.aws_key_id}:{providers.aws_secret}",
@@ -254,6 +217,51 @@ def test_vertex_plain_and_streamed(gateway: RunningGateway, key: str) -> None:
     pieces = list(client.models.generate_content_stream(model="gemini-2.5-flash", contents="hi there"))
     assert "".join(piece.text or "" for piece in pieces) == "echo: hi there"
     assert {row["model"] for row in rows(gateway, key)[:2]} == {"vertex/gemini-2.5-flash"}
+
+
+def test_vertex_by_a_key_alone_is_sent_to_the_configured_project(
+    gateway: RunningGateway, providers: SimulatedProviders, key: str
+) -> None:
+    options = types.HttpOptions(base_url=f"{gateway.url}/vertex")
+    client = genai.Client(vertexai=True, api_key=key, http_options=options)
+    assert client.models.generate_content(model="gemini-2.5-flash", contents="hi there").text == "echo: hi there"
+    place = "/v1beta1/projects/menu-team/locations/europe-west4/publishers/google/models/"
+    assert providers.requests[-1].path == f"{place}gemini-2.5-flash:generateContent"
+
+
+def test_another_project_is_refused_with_the_right_one(gateway: RunningGateway, key: str) -> None:
+    client = genai.Client(
+        vertexai=True, project="somebodys", location="europe-west4", credentials=Credentials(token=key),
+        http_options=types.HttpOptions(base_url=f"{gateway.url}/vertex"),
+    )  # fmt: skip
+    with pytest.raises(genai.errors.ClientError, match="project='menu-team'") as refused:
+        client.models.generate_content(model="gemini-2.5-flash", contents="hi there")
+    assert refused.value.code == 403
+
+
+def test_claude_at_vertex_and_at_bedrock(gateway: RunningGateway, key: str) -> None:
+    at_vertex = anthropic.AnthropicVertex(
+        base_url=f"{gateway.url}/vertex/v1", access_token=key, region="europe-west4", project_id="menu-team",
+        max_retries=0,
+    )  # fmt: skip
+    at_bedrock = anthropic.AnthropicBedrock(
+        base_url=f"{gateway.url}/bedrock", aws_access_key=key, aws_secret_key="any-secret", aws_region="eu-central-1",
+        max_retries=0,
+    )  # fmt: skip
+    for client, model in ((at_vertex, "claude-sonnet-4-5@20250929"), (at_bedrock, "anthropic.claude-sonnet-4-5-v1:0")):
+        asked: Any = {"model": model, "max_tokens": 100, "messages": HELLO}
+        assert client.messages.create(**asked).content[0].text == "echo: hello wörld 😀"
+        events = list(client.messages.create(**asked, stream=True))
+        assert "".join(e.delta.text for e in events if e.type == "content_block_delta") == "echo: hello wörld 😀"
+        assert events[-1].type == "message_stop"
+        plain, streamed = rows(gateway, key)[:2]
+        assert plain["output_tokens"] == streamed["output_tokens"] > 0
+    bad = anthropic.AnthropicVertex(
+        base_url=f"{gateway.url}/vertex/v1", access_token="wbx-wrong", region="europe-west4", project_id="menu-team",
+        max_retries=0,
+    )  # fmt: skip
+    with pytest.raises(anthropic.AuthenticationError):
+        bad.messages.create(**asked)
 
 
 def test_bedrock_converse_and_invoke(gateway: RunningGateway, key: str) -> None:

@@ -56,11 +56,11 @@ _predictions = msgspec.json.Decoder(_Predictions)
 class GenerateReader(Reader):
     """Reads generateContent and its like: each piece tells the usage so far, and one tells why the answer ends."""
 
-    __slots__ = ("_finished",)
+    __slots__ = ("_failed", "_finished")
 
     def __init__(self) -> None:
         super().__init__()
-        self._finished = False
+        self._failed = self._finished = False
 
     @property
     def estimated(self) -> bool:
@@ -75,14 +75,15 @@ class GenerateReader(Reader):
     def event(self, event: Event) -> Sign:
         """Read one piece."""
         if not event.data:
-            return Sign.PASS
+            return Sign.FAILED if self._failed and event.name == json_array.END else Sign.PASS
         try:
             answer = _answer.decode(event.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.produced = True
             return Sign.PASS
         if answer.error is not None:
-            return Sign.FAILED
+            self._failed = True  # an array is closed behind it; what closes it is the event that ends the stream
+            return Sign.PASS if event.raw.lstrip()[:1] in b"[,{" else Sign.FAILED
         self.produced = self.started = True
         self.frames += 1
         self.take(usage_of(answer.usageMetadata))
@@ -93,7 +94,14 @@ class GenerateReader(Reader):
 
     def ends_well(self) -> bool:
         """Tell whether some piece has told why the answer ends."""
-        return self._finished
+        return self._finished and not self._failed
+
+    def usage(self, *, question_bytes: int) -> Usage:
+        """Return what was stated; of an answer that broke off, at least a token for each piece."""
+        usage = super().usage(question_bytes=question_bytes)
+        if self._finished or usage.output_tokens >= self.frames:
+            return usage
+        return replace(usage, output_tokens=self.frames)
 
 
 class PredictReader(Reader):

@@ -12,7 +12,7 @@ from workbench.gateway.dialects.bedrock import BEDROCK
 from workbench.gateway.dialects.dialect import Dialect
 from workbench.gateway.dialects.gemini import GEMINI, GEMINI_ARRAY
 from workbench.gateway.dialects.openai import OPENAI
-from workbench.gateway.native.rule import Rule
+from workbench.gateway.native.paths import Place
 from workbench.gateway.native.target import Target
 from workbench.settings import Kind
 
@@ -57,9 +57,14 @@ _KINDS: dict[Kind, str] = {
 }  # fmt: skip
 
 
-def dialect_of(kind: Kind, rule: Rule | None, target: Target, *, partner: bool = False) -> Dialect:
-    """Return the protocol of a path; `partner`: it is one that Vertex passes on to Anthropic."""
-    name = (rule.speaks if rule is not None else None) or ("anthropic" if partner else _KINDS[kind])
-    if name == "gemini" and rule is not None and rule.stream and "sse" not in target.values("alt"):
+def dialect_of(kind: Kind, place: Place | None, target: Target) -> Dialect:
+    """Return the protocol of a path; one that is not in the table speaks that of the kind."""
+    if place is None:
+        return _NATIVE[_KINDS[kind]]
+    rule = place.rule
+    if rule.reads == "partner":
+        return _NATIVE["anthropic" if place.names.get("publisher") == "anthropic" else "openai"]
+    name = rule.speaks or _KINDS[kind]
+    if name == "gemini" and rule.stream and "sse" not in target.values("alt"):
         return _ARRAY
     return _NATIVE[name]

@@ -23,11 +23,12 @@ from workbench.gateway.native.body import Incoming, Passing
 from workbench.gateway.native.dialects import dialect_of
 from workbench.gateway.native.model import NativeModels, model_of
 from workbench.gateway.native.multipart import Fields
-from workbench.gateway.native.paths import Place, find, names_shared
+from workbench.gateway.native.paths import Place, find, names_collection, names_shared
 from workbench.gateway.native.question import NativeQuestion, peek_json
 from workbench.gateway.native.rule import Rule
 from workbench.gateway.native.target import Target
 from workbench.gateway.native.upstream import url_of
+from workbench.gateway.native.vertex import check_place, completed
 from workbench.gateway.providers.http import HttpStream, read_whole, request_id_of
 from workbench.gateway.providers.provider import Whole
 from workbench.gateway.providers.refusal import refusal
@@ -66,7 +67,7 @@ class NativeErrand:
         self._place = found if isinstance(found, Place) else None
         self._refusal = found if isinstance(found, WorkbenchError) else None
         self._query_bytes: bytes = scope["query_string"]
-        self.dialect: Dialect = dialect_of(kind, self._place.rule if self._place else None, self._target)
+        self.dialect: Dialect = dialect_of(kind, self._place, self._target)
 
     @property
     def rule(self) -> Rule:
@@ -131,6 +132,8 @@ class NativeErrand:
         if self._refusal is not None:
             raise self._refusal
         self._check_shared(question, key)
+        assert self._place is not None
+        check_place(provider, gateway.settings.providers[provider], self._place.names)
         if question.model and not key.scopes.allow_model(question.model):
             raise PermissionDenied(
                 f"Key {key.id} may not use model {question.model[:200]!r} at {self.path[:200]}.",
@@ -145,10 +148,9 @@ class NativeErrand:
         if rule.shared is not None and not names_shared(key.scopes, target.provider, rule, target.path):
             raise self._not_spelt_out(key, rule.shared, self.path)
         for collection in question.reads_of_others:
-            beginning = f"/{target.provider}{target.path.split('/')[0]}"
-            wanted = f"{beginning}/{target.path.split('/')[1]}/{collection}"
-            if not any(pattern.startswith(wanted) for pattern in key.scopes.paths):
-                raise self._not_spelt_out(key, collection, wanted)
+            if not names_collection(key.scopes, target.provider, collection):
+                version = target.path.split("/")[1]
+                raise self._not_spelt_out(key, collection, f"/{target.provider}/{version}/{collection}")
 
     def _not_spelt_out(self, key: Key, what: str, path: str) -> PermissionDenied:
         return PermissionDenied(
@@ -168,6 +170,8 @@ class NativeErrand:
         """Ask the provider; what it refuses comes back as it is, unless it is the gateway's credential."""
         key = self.dialect.presented(dict(self._headers), self._query_bytes)
         path = self._target.raw
+        if provider.kind == "vertex":
+            path = completed(self._gateway.settings.providers[provider.name], path)
         if key and key in self._target.raw:
             raise InvalidInput("The path holds the gateway key.", hint="Send it in a header.", code="bad_path")
         url = url_of(provider, path, self._target.without_key(key))

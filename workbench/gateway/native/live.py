@@ -26,6 +26,7 @@ from workbench.gateway.native.model import NativeModels
 from workbench.gateway.native.question import NativeQuestion
 from workbench.gateway.native.target import Target
 from workbench.gateway.native.upstream import url_of
+from workbench.gateway.native.vertex import check_place, place_in
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.refusal import refusal
 from workbench.gateway.reply import request_id_of, status_of
@@ -125,7 +126,9 @@ class LiveCall:
             if first["type"] != "websocket.receive":
                 self._closed = True
                 return
-            self._authorise(model_in_setup(first.get("text") or first.get("bytes") or b""))
+            model = model_in_setup(first.get("text") or first.get("bytes") or b"")
+            check_place(target.provider, self._gateway.settings.providers[target.provider], place_in(model))
+            self._authorise(model.rpartition("models/")[2])
         async with await self._connect(presented) as upstream:
             if not self._accepted:
                 await self._accept(upstream.protocol)

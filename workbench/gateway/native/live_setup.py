@@ -22,7 +22,7 @@ def model_in_query(target: Target) -> str:
 
 
 def model_in_setup(message: str | bytes) -> str:
-    """Return the model of Gemini's `setup`; raises InvalidInput where it names none, or two."""
+    """Return the model of Gemini's `setup`, by its full name; raises InvalidInput where it names none, or two."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name.lower() for name, _ in pairs}) < len(pairs):
@@ -37,4 +37,4 @@ def model_in_setup(message: str | bytes) -> str:
     model = setup.get("model") if isinstance(setup, dict) else None
     if not isinstance(model, str) or not model:
         raise InvalidInput("The first message names no model.", hint="Begin with `setup.model`.", param="setup.model")
-    return model.rpartition("models/")[2]
+    return model

@@ -198,29 +198,29 @@ RULES: Mapping[Kind, tuple[Rule, ...]] = {
 }
 """Paths that exist, by kind of provider, the first that fits counting."""
 
-NEVER: Mapping[str, str] = {
-    "/v1/organization": "the account's administration",
-    "/v1/organizations": "the account's administration",
-    "/v1/projects": "the account's administration",
-    "/v1/usage": "the account's bills",
-    "/v1/dashboard": "the account's bills",
-    "/dashboard": "the account's bills",
-    "/v1/realtime/client_secrets": "a credential of the provider's own, which would go round the gateway",
-    "/v1/realtime/sessions": "a credential of the provider's own, which would go round the gateway",
-    "/v1/realtime/transcription_sessions": "a credential of the provider's own, which would go round the gateway",
+_ADMIN, _BILLS = "the account's administration", "the account's bills"
+_CREDENTIAL = "a credential of the provider's own, which would go round the gateway"
+_SERVER = "the server's administration"
+_OPENAI_NEVER = {
+    "/v1/organization": _ADMIN, "/v1/organizations": _ADMIN, "/v1/projects": _ADMIN, "/v1/usage": _BILLS,
+    "/v1/dashboard": _BILLS, "/dashboard": _BILLS, "/v1/realtime/client_secrets": _CREDENTIAL,
+    "/v1/realtime/sessions": _CREDENTIAL, "/v1/realtime/transcription_sessions": _CREDENTIAL,
     "/v1/realtime/calls": "a line to the provider that would go round the gateway",
-    "/openai/v1/realtime/client_secrets": "a credential of the provider's own, which would go round the gateway",
-    "/openai/realtimeapi": "a credential of the provider's own, which would go round the gateway",
-    "/v1alpha/auth_tokens": "a credential of the provider's own, which would go round the gateway",
-    "/v1beta/auth_tokens": "a credential of the provider's own, which would go round the gateway",
-    "/api/pull": "the server's administration",
-    "/api/push": "the server's administration",
-    "/api/create": "the server's administration",
-    "/api/copy": "the server's administration",
-    "/api/delete": "the server's administration",
-    "/v1/load_lora_adapter": "the server's administration",
-    "/v1/unload_lora_adapter": "the server's administration",
-    "/metrics": "the server's administration",
+}  # fmt: skip
+_COMPATIBLE_NEVER = _OPENAI_NEVER | {
+    "/api/pull": _SERVER, "/api/push": _SERVER, "/api/create": _SERVER, "/api/copy": _SERVER, "/api/delete": _SERVER,
+    "/v1/load_lora_adapter": _SERVER, "/v1/unload_lora_adapter": _SERVER, "/metrics": _SERVER, "/sleep": _SERVER,
+}  # fmt: skip
+NEVER: Mapping[Kind, Mapping[str, str]] = {
+    "openai": _OPENAI_NEVER,
+    "azure": {
+        **{f"/openai{path}": what for path, what in _OPENAI_NEVER.items()},
+        "/openai/realtimeapi": _CREDENTIAL,
+    },
+    "anthropic": {"/v1/organizations": _ADMIN, "/v1/organization": _ADMIN},
+    "gemini": {"/v1alpha/auth_tokens": _CREDENTIAL, "/v1beta/auth_tokens": _CREDENTIAL},
+    "openai_compatible": _COMPATIBLE_NEVER,
+    "local": _COMPATIBLE_NEVER,
 }
 """Paths that no key may call, and what they lead to; what is below them is meant too."""
 _MAGIC = re.compile(r"[*?\[]")
@@ -239,7 +239,7 @@ class Place:
 
 def find(kind: Kind, provider: str, method: str, path: str) -> Place | WorkbenchError:
     """Return the row of a path, or the error that a caller gets who may use the provider."""
-    if what := _never(path):
+    if what := _never(kind, path):
         return PermissionDenied(
             f"No key may call /{provider}{path[:200]}: it leads to {what}.",
             hint="That is done with the provider itself, by the admin.",
@@ -267,8 +267,8 @@ def find(kind: Kind, provider: str, method: str, path: str) -> Place | Workbench
     )
 
 
-def _never(path: str) -> str | None:
-    for never, what in NEVER.items():
+def _never(kind: Kind, path: str) -> str | None:
+    for never, what in NEVER.get(kind, {}).items():
         if path == never or path.startswith(never + "/"):
             return what
     return "who may do what in the account" if path.endswith(_NEVER_ENDING) else None
@@ -282,6 +282,12 @@ def names_shared(scopes: Scopes, provider: str, rule: Rule, path: str) -> bool:
         _MAGIC.split(pattern)[0].rstrip("/").startswith(fixed) and Scopes(paths=(pattern,)).allow_path(whole)
         for pattern in scopes.paths
     )
+
+
+def names_collection(scopes: Scopes, provider: str, collection: str) -> bool:
+    """Tell whether a key's scopes spell out a collection of a provider, whatever stands before it."""
+    fixed = [_MAGIC.split(pattern)[0] for pattern in scopes.paths]
+    return any(one.startswith(f"/{provider}/") and f"/{collection}" in one for one in fixed)
 
 
 def _length(rule: Rule, path: str) -> int:
