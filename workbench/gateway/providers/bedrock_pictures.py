@@ -57,7 +57,7 @@ def _pictures(answer: dict[str, Any]) -> tuple[list[str], str | None]:
 
 
 _PAINTER = Painter(
-    request=_request, pictures=_pictures, needs_mask=True, takes=frozenset({"quality"}),
+    request=_request, pictures=_pictures, needs_mask=True, takes=frozenset({"quality", "seed", "negative_prompt"}),
     harmless={"background": "opaque"},
 )  # fmt: skip
 

@@ -14,54 +14,34 @@ from workbench.errors import InvalidInput
 from workbench.gateway.providers.embeddings import answer_of, texts_of
 from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, transformed, without_credentials
 from workbench.gateway.providers.litellm_library import PLACEHOLDER, Silent
-from workbench.gateway.providers.translation import Asking, Lanes, Request, Step, Translated, refuse_unknown
-from workbench.wire.sse import Event
+from workbench.gateway.providers.openai_chunks import ChunkReader
+from workbench.gateway.providers.translation import (
+    Asking,
+    EventReader,
+    Lanes,
+    Request,
+    Translated,
+    refuse_unknown,
+)
 
 
-class ChunkReader:
-    """Reads server-sent events by the parser of litellm's translator; `[DONE]`, or every choice finished, ends them."""
+def _events(chat: Chat) -> EventReader:
+    """Return what reads a stream by the parser of litellm's translator."""
+    parser: Any = chat.config.get_model_response_iterator(
+        streaming_response=iter(()), sync_stream=True, json_mode=chat.json_mode
+    )
+    if parser is None or not hasattr(parser, "chunk_parser"):
+        raise InvalidInput(
+            f"litellm can't translate streams of {chat.asking.provider!r}.",
+            hint="Ask without `stream`.", code="unsupported_parameter", param="stream",
+        )  # fmt: skip
 
-    def __init__(self, chat: Chat) -> None:
-        self._parser: Any = chat.config.get_model_response_iterator(
-            streaming_response=iter(()), sync_stream=True, json_mode=chat.json_mode
-        )
-        if self._parser is None or not hasattr(self._parser, "chunk_parser"):
-            raise InvalidInput(
-                f"litellm can't translate streams of {chat.asking.provider!r}.",
-                hint="Ask without `stream`.", code="unsupported_parameter", param="stream",
-            )  # fmt: skip
-        self.id = ""
-        self.model = chat.asking.model
-        self._open: set[int] = set()
-        self._finished = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether every choice has finished."""
-        return self._finished and not self._open
-
-    def read(self, event: Event) -> Step | None:
-        """Read one event."""
-        if not event.data:
-            return None
-        if event.data == b"[DONE]":
-            self._finished, self._open = True, set()
-            return Step(last=True)
-        fields = msgspec.json.decode(event.data)
-        said = fields.get("error")
-        if said:
-            said = said if isinstance(said, dict) else {"message": said}
-            return Step(error={"message": str(said.get("message")), "type": said.get("type")})
-        chunk = self._parser.chunk_parser(fields)
+    def parse(fields: dict[str, Any]) -> dict[str, Any]:
+        chunk = parser.chunk_parser(fields)
         told = chunk.model_dump(exclude_none=True) if hasattr(chunk, "model_dump") else _from_generic(chunk)
-        self.id, self.model = self.id or told.get("id") or "", told.get("model") or self.model
-        for choice in told.get("choices", ()):
-            if choice.get("finish_reason"):
-                self._finished = True
-                self._open.discard(choice.get("index", 0))
-            else:
-                self._open.add(choice.get("index", 0))
-        return Step(chunk=told)
+        return dict(told)
+
+    return ChunkReader(chat.asking.model, parse=parse)
 
 
 def _from_generic(chunk: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +190,7 @@ def _rerank(asking: Asking) -> Translated:
 
 LANES: Lanes = {
     "chat/completions": chat_lane(
-        Target(family=family, model=model_of, config=_config, request=_request, events=ChunkReader)
+        Target(family=family, model=model_of, config=_config, request=_request, events=_events)
     ),
     "embeddings": _embeddings,
     "rerank": _rerank,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.gateway.providers import vertex_pictures
+from workbench.gateway.providers import imagen
 from workbench.gateway.providers.embeddings import embeddings_lane
 from workbench.gateway.providers.litellm_anthropic import OWN as OWN_OF_CLAUDE
 from workbench.gateway.providers.litellm_anthropic import MessagesReader
 from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane, transformed
 from workbench.gateway.providers.litellm_gemini import OWN as OWN_OF_GEMINI
 from workbench.gateway.providers.litellm_gemini import GenerateContentReader, generate_content
+from workbench.gateway.providers.openai_chunks import ChunkReader
 from workbench.gateway.providers.translation import Asking, Lanes, Request, Translated
-from workbench.gateway.providers.vertex_place import place
+from workbench.gateway.providers.vertex_place import open_models, place
 
 _VERSION = "vertex-2023-10-16"
 _TEXTS_AT_ONCE = {"gemini-embedding-001": 1}
@@ -41,8 +42,20 @@ _CHAT_OF_CLAUDE = chat_lane(
 )
 
 
+def _chat_of_others(asking: Asking) -> Translated:
+    """Relay chat with an open model, such as meta/llama-3.3-70b-instruct-maas: it speaks OpenAI's protocol."""
+    return Translated(
+        [Request(open_models(asking, "chat/completions"), {**asking.fields, "model": asking.model})],
+        whole=lambda bodies: bodies[0],
+        events=lambda: ChunkReader(asking.model),
+    )
+
+
 def _chat(asking: Asking) -> Translated:
-    return (_CHAT_OF_CLAUDE if "claude" in asking.model else _CHAT_OF_GEMINI)(asking)
+    if "claude" in asking.model:
+        return _CHAT_OF_CLAUDE(asking)
+    named_by_maker = "/" in asking.model and not asking.model.startswith("endpoints/")
+    return _chat_of_others(asking) if named_by_maker else _CHAT_OF_GEMINI(asking)
 
 
 def _embeddings(asking: Asking, texts: list[str]) -> list[Request]:
@@ -64,5 +77,5 @@ def _vectors(answers: list[dict[str, Any]]) -> tuple[list[list[float]], int | No
 LANES: Lanes = {
     "chat/completions": _chat,
     "embeddings": embeddings_lane(ask=_embeddings, vectors=_vectors),
-    **vertex_pictures.LANES,
+    **imagen.LANES,
 }

@@ -22,7 +22,7 @@ from workbench.gateway.providers.translation import (
     refuse_unknown,
 )
 
-_KNOWN = frozenset({"model", "prompt", "n", "size", "seed", "negative_prompt", "image", "image[]", "mask"})
+_KNOWN = frozenset({"model", "prompt", "n", "size", "image", "image[]", "mask"})
 HARMLESS: Mapping[str, object] = {
     "user": ANY, "response_format": "b64_json", "quality": "auto", "background": "auto", "moderation": "auto",
     "output_format": "png", "size": "auto", "stream": False,
@@ -74,7 +74,7 @@ class Painter:
     harmless: Mapping[str, object]
     """Fields that may be left out beside those of `HARMLESS`; another value of one is refused."""
     takes: frozenset[str] = frozenset()
-    """Fields that it knows beside those of `Wish`."""
+    """Fields that it knows beside prompt, count and size: `seed`, `negative_prompt`, or others that it reads itself."""
 
 
 def generations_lane(painter: Painter) -> Lane:

@@ -11,9 +11,17 @@ _PLACE = "v1/projects/{project}/locations/{location}/"
 
 def place(asking: Asking, publisher: str, method: str) -> URL:
     """Return the URL of a model's method; a model of one's own is named `endpoints/ID`."""
-    settings = asking.settings
-    where = {"project": settings.project or "", "location": settings.location or ""}
+    where = _where(asking)
     if asking.model.startswith("endpoints/"):
         return asking.url(_PLACE + "endpoints/{id}:" + method, id=asking.model.removeprefix("endpoints/"), **where)
     path = _PLACE + f"publishers/{publisher}/models/{{model}}:{method}"
     return asking.url(path, model=asking.model, **where)
+
+
+def open_models(asking: Asking, operation: str) -> URL:
+    """Return the URL where models of other makers answer in OpenAI's protocol."""
+    return asking.url(_PLACE + "endpoints/openapi/" + operation, **_where(asking))
+
+
+def _where(asking: Asking) -> dict[str, str]:
+    return {"project": asking.settings.project or "", "location": asking.settings.location or ""}

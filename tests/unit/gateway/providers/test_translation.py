@@ -378,6 +378,20 @@ async def test_vertex_serves_claude(serve, open_provider):
     assert [asked.path for asked in server.asked[1:]] == [place + "rawPredict", place + "streamRawPredict"]
 
 
+async def test_vertexs_open_models_are_relayed(serve, open_provider):
+    parts = [{"id": "c1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "hello"}}]},
+             {"id": "c1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]  # fmt: skip
+    stream = b"".join(frame(json.dumps(part).encode()) for part in parts) + frame(b"[DONE]")
+    server = answering(serve, OPENAI, stream)
+    async with open_provider("vertex", server.url) as provider:
+        whole = await provider.answer(ask(logit_bias={"1": 2}), "meta/llama-3.3-70b-instruct-maas")
+        found = await chunks(await provider.stream(ask(stream=True), "meta/llama-3.3-70b-instruct-maas"))
+    assert json.loads(whole.body) == OPENAI
+    assert (text_of(found), found[-1]) == ("hello", "[DONE]")
+    assert server.asked[1].path == "/v1/projects/pro/locations/europe-west4/endpoints/openapi/chat/completions"
+    assert sent(server)["model"] == "meta/llama-3.3-70b-instruct-maas"
+
+
 async def test_vertex_embeds(serve, open_provider):
     def answer(asked):
         texts = [one["content"] for one in json.loads(asked.body)["instances"]]

@@ -58,7 +58,8 @@ def _pictures(answer: dict[str, Any]) -> tuple[list[str], str | None]:
 
 
 _PAINTER = Painter(
-    request=_request, pictures=_pictures, needs_mask=False, harmless={"quality": "standard", "background": "opaque"}
-)
+    request=_request, pictures=_pictures, needs_mask=False, takes=frozenset({"seed", "negative_prompt"}),
+    harmless={"quality": "standard", "background": "opaque"},
+)  # fmt: skip
 
 LANES: Lanes = {"images/generations": generations_lane(_PAINTER), "images/edits": edits_lane(_PAINTER)}
