@@ -202,7 +202,6 @@ def _run(gateway: Parts, listener: socket.socket, embedding: Embedding | None, *
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=int(STOP_SECONDS) + 5,
     )
     server = _Server(config, gateway, url=_url(listener), embedding=embedding, is_worker=is_worker)
