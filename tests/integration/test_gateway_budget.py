@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+import openai
 import psutil
 import pytest
 
@@ -26,6 +27,13 @@ first_token = 2
 kind = "openai_compatible"
 base_url = "{url}/v1"
 credential = {{ env = "ACME_KEY" }}
+[providers.vault]
+kind = "openai"
+base_url = "{url}/v1"
+credential = {{ env = "ACME_KEY" }}
+[[models]]
+name = "kept"
+deployments = [{{ provider = "vault", model = "gpt-4o-mini" }}]
 [[models]]
 name = "fast"
 deployments = [{{ provider = "acme", model = "m" }}]
@@ -314,6 +322,20 @@ def test_a_budget_holds_on_a_providers_own_paths_too(gateway: RunningGateway, pr
     assert native(gateway, poor).json()["error"]["code"] == "budget_exhausted"
     assert httpx.get(f"{gateway.url}/acme/v1/models", headers=bearer(poor["key"])).status_code == 200
     assert native(gateway, key, model="nobody knows").json()["error"]["code"] == "price_unknown"
+
+
+def test_work_that_is_billed_later_is_refused_to_a_key_with_a_budget(
+    gateway: RunningGateway, providers: SimulatedProviders
+) -> None:
+    """Batches and jobs are settled by nobody yet: a cap could not hold."""
+    lines = b'{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "kept"}}\n'
+    key = issue(gateway, budget={"usd_total": 5})
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key["key"], max_retries=0) as client:
+        file = client.files.create(file=("lines.jsonl", lines), purpose="batch")
+        assert client.files.retrieve(file.id).id == file.id
+        with pytest.raises(openai.PermissionDeniedError) as caught:
+            client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    assert caught.value.code == "price_unknown"
 
 
 @pytest.fixture(scope="module")

@@ -87,8 +87,8 @@ def test_what_is_only_named_counts_as_tokens_too() -> None:
 
 def test_a_look_is_free_and_what_is_made_in_an_account_is_not() -> None:
     listing, shared = Rule("/v1/models", GET), Rule("/v1/batches/**", shared="batches")
-    assert NativeQuestion(rule=listing, only_looks=True).free
-    assert NativeQuestion(rule=listing).free
-    assert NativeQuestion(rule=shared, only_looks=True).free
-    assert not NativeQuestion(rule=shared).free
-    assert not NativeQuestion(rule=Rule("/v1/chat/completions", model="body", reads="chat")).free
+    assert NativeQuestion(rule=listing, only_looks=True).uses_nothing
+    assert NativeQuestion(rule=listing).uses_nothing
+    assert NativeQuestion(rule=shared, only_looks=True).uses_nothing
+    assert not NativeQuestion(rule=shared).uses_nothing
+    assert not NativeQuestion(rule=Rule("/v1/chat/completions", model="body", reads="chat")).uses_nothing

@@ -35,12 +35,12 @@ class Counted(Measured, Protocol):
         """As `most`, but a token for each byte of the prompt's texts alone."""
 
 
-class Free(Protocol):
-    """A question that may be one to no model, so that nothing is used."""
+class Idle(Protocol):
+    """A question that may be one to no model."""
 
     @property
-    def free(self) -> bool:
-        """Whether it is."""
+    def uses_nothing(self) -> bool:
+        """Whether nothing can be billed for it."""
 
 
 class Sized(Protocol):
@@ -76,6 +76,6 @@ def counted(question: Measured | BySize) -> Usage:
     return cast("Counted", question).counted if hasattr(type(question), "counted") else question.most
 
 
-def is_free(question: Measured | Sized) -> bool:
-    """Tell whether a question uses nothing, whatever its size."""
-    return hasattr(type(question), "free") and cast("Free", question).free
+def uses_nothing(question: Measured | Sized) -> bool:
+    """Tell whether nothing can be billed for a question, whatever its size."""
+    return hasattr(type(question), "uses_nothing") and cast("Idle", question).uses_nothing

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from workbench.errors import BudgetExhausted, PriceUnknown
 from workbench.gateway.admission.gauge import OVERRUN, Gauge
-from workbench.gateway.admission.measured import Measured, Sized, counted, is_free, measure
+from workbench.gateway.admission.measured import Measured, Sized, counted, measure, uses_nothing
 from workbench.gateway.admission.purse import at_most, dollars, picodollars
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.routing.models import Deployment
@@ -65,7 +65,7 @@ class HeldTicket(Ticket):
 
     def cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
         """Hold what a question may cost at a deployment; what was held for one before it counts."""
-        if not self._gauge.purse.bounded or is_free(question):
+        if not self._gauge.purse.bounded or uses_nothing(question):
             return question
         rate = known.rate
         if rate is None:

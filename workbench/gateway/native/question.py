@@ -77,7 +77,7 @@ class NativeQuestion:
     """Whether its method changes nothing but at most takes something away."""
 
     @property
-    def free(self) -> bool:
+    def uses_nothing(self) -> bool:
         """Whether nothing is used: a look, or a path of no model that nothing of the account's is made on."""
         return self.rule.reads == "nothing" and (self.only_looks or self.rule.shared is None)
 
