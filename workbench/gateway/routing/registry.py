@@ -122,7 +122,7 @@ class Registry:
         for kept in self._kept.values():
             try:
                 upstream.models.register(model_of(kept.registration, upstream))
-            except InvalidInput as error:
+            except (InvalidInput, NotFound) as error:
                 _log.warning("the registered model %r is not in force: %s", kept.registration.name, error)
 
     async def add(
