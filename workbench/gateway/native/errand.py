@@ -11,6 +11,7 @@ from yarl import URL
 
 from workbench.errors import (
     InvalidInput,
+    NotFound,
     PermissionDenied,
     ProviderError,
     UnsupportedMedia,
@@ -60,6 +61,8 @@ class NativeErrand:
         self.path = f"/{target.provider}{target.path}"
         self._gateway = gateway
         self._models = models
+        self._kind = kind
+        self._upstream = gateway.upstream
         self._target = target
         self._method: str = scope["method"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -114,9 +117,8 @@ class NativeErrand:
             )
         else:
             named = None
-            provider = self._gateway.providers[self._target.provider]
             question.size = incoming.declared or 0
-            held = provider.kind == "bedrock"  # its signature needs the whole body
+            held = self._kind == "bedrock"  # its signature needs the whole body
             question.body = await incoming.whole() if held else Passing(incoming)
         if in_body and named is None:
             raise InvalidInput("The request names no model.", hint="Send `model`.", param="model")
@@ -125,12 +127,15 @@ class NativeErrand:
     def attempts(self, question: NativeQuestion, key: Key, gateway: Parts) -> Attempts:
         """Return the place that can answer; raises PermissionDenied, NotFound or MethodNotAllowed, in this order."""
         provider = self._target.provider
+        self._upstream = gateway.upstream
         if not key.scopes.allow_provider(provider):
             raise PermissionDenied(
                 f"Key {key.id} may not use provider {provider!r}.", hint="`/me` tells what it may use."
             )
         if self._refusal is not None:
             raise self._refusal
+        if provider not in gateway.settings.providers:
+            raise NotFound(f"Provider {provider!r} is not configured any more.")
         self._check_shared(question, key)
         assert self._place is not None
         check_place(provider, gateway.settings.providers[provider], self._place.names)
@@ -171,7 +176,7 @@ class NativeErrand:
         key = self.dialect.presented(dict(self._headers), self._query_bytes)
         path = self._target.raw
         if provider.kind == "vertex":
-            path = completed(self._gateway.settings.providers[provider.name], path)
+            path = completed(self._upstream.settings.providers[provider.name], path)
         if key and key in self._target.raw:
             raise InvalidInput("The path holds the gateway key.", hint="Send it in a header.", code="bad_path")
         url = url_of(provider, path, self._target.without_key(key))
@@ -183,7 +188,7 @@ class NativeErrand:
             if body.declared is not None:
                 headers["content-length"] = str(body.declared)
         try:
-            client = SignedClient(provider.name, client=self._gateway.client, signin=provider.signin)
+            client = SignedClient(provider.name, client=self._upstream.client, signin=provider.signin)
             response = await client.send(self._method, url, body, headers)
         except ProviderError:
             if isinstance(body, Passing) and body.error is not None:
@@ -195,7 +200,7 @@ class NativeErrand:
         question = self._question
         status, kind = response.status, response.content_type
         if status in _REFUSED_CREDENTIAL or (300 <= status < 400 and status != _NOT_MODIFIED):
-            raise await self._gateway.client.meant(provider.name, response, refused=refusal)
+            raise await self._upstream.client.meant(provider.name, response, refused=refusal)
         if status < 300 and kind == "text/html":
             response.close()
             raise ProviderError(
@@ -211,7 +216,8 @@ class NativeErrand:
             told = response.headers.get("content-type", "").encode("latin-1", "replace")
             if status == _BAD_REQUEST and provider.kind == "gemini" and b"API key not valid" in body:
                 raise refusal(provider.name, 401, response.headers, body)
-            return Whole(body, request_id_of(response), status=status, content_type=told, headers=headers)
+            request_id = request_id_of(response)
+            return Whole(body, request_id, status=status, content_type=told, headers=headers, limits=response.headers)
         question.stream = True  # or not, as the caller asked: it comes in pieces
         if framing is None:
             self.dialect = replace(self.dialect, error_event=_broken_off)

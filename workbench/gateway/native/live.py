@@ -55,6 +55,8 @@ class LiveCall:
     ) -> None:
         kind = gateway.settings.providers[target.provider].kind
         self._gateway = gateway
+        self.upstream = gateway.upstream
+        """What the call began with: a reload waits for its end before it closes that."""
         self._target = target
         self._scope = {**scope, "method": "GET"}
         self._errand = NativeErrand(gateway, models, target, kind, self._scope)
@@ -127,7 +129,7 @@ class LiveCall:
                 self._closed = True
                 return
             model = model_in_setup(first.get("text") or first.get("bytes") or b"")
-            check_place(target.provider, self._gateway.settings.providers[target.provider], place_in(model))
+            check_place(target.provider, self.upstream.settings.providers[target.provider], place_in(model))
             self._authorise(model.rpartition("models/")[2])
         async with await self._connect(presented) as upstream:
             if not self._accepted:
@@ -148,13 +150,13 @@ class LiveCall:
         if self._attempt is None:
             raise self._attempts.failure()
         deployment = self._attempt.deployment
-        self._ticket.cover(question, deployment, self._gateway.prices.of(deployment))
+        self._ticket.cover(question, deployment, self.upstream.prices.of(deployment))
         row = self._row
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
 
     async def _connect(self, key: str | None) -> ClientWebSocketResponse:
-        gateway, target = self._gateway, self._target
-        provider = gateway.providers[target.provider]
+        target = self._target
+        provider = self.upstream.providers[target.provider]
         assert self._attempts is not None
         assert self._attempt is not None
         self._row.attempts = 1
@@ -166,7 +168,9 @@ class LiveCall:
             headers.pop("accept-encoding")
             headers |= provider.signin.headers("GET", url, None, headers)
             offered = [one for one in self._scope["subprotocols"] if not one.startswith(_KEY_PROTOCOL)]
-            upstream = await gateway.client.converse(provider.name, url, headers, protocols=offered, refused=refusal)
+            upstream = await self.upstream.client.converse(
+                provider.name, url, headers, protocols=offered, refused=refusal
+            )
         except ProviderError as error:
             self._attempts.failed(self._attempt, error)
             raise
@@ -242,7 +246,7 @@ class LiveCall:
             tokens = usage.total_tokens
             row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
             row.cached_input_tokens = usage.cached_input_tokens
-            rate = self._gateway.prices.of(self._attempt.deployment).rate
+            rate = self.upstream.prices.of(self._attempt.deployment).rate
             row.cost_usd = rate.cost(usage) if rate is not None else None
             row.cost_source = "unknown" if rate is None else "estimated" if meter.estimated else rate.source
             row.price_version = rate.version if rate is not None else None

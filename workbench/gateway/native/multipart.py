@@ -11,7 +11,9 @@ import re
 from workbench.errors import InvalidInput
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^;,\s"]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'(?<![\w*])name=(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
+_PARAMETER = rb';\s*([\w.*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)\s*'
+_PARAMETERS = re.compile(_PARAMETER)
+_DISPOSITION = re.compile(rb"content-disposition:\s*[\w-]+\s*((?:" + _PARAMETER + rb")*);?", re.IGNORECASE)
 _MOST_HEAD, _MOST_FIELD = 16 * 1024, 4 * 1024
 
 
@@ -92,11 +94,17 @@ class Fields:
 
 def _name_of(head: bytes) -> str:
     """Return the name of a part; raises InvalidInput where its head tells two."""
-    told = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition:")]
-    names = [match for line in told for match in _NAME.finditer(line)]
-    if len(told) > 1 or len(names) > 1:
+    told = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition")]
+    if len(told) > 1:
         raise _broken("a part has two names")
-    return (names[0][1] if names[0][1] is not None else names[0][2]).decode("utf-8", "replace") if names else ""
+    match = _DISPOSITION.fullmatch(told[0]) if told else None
+    if told and match is None:
+        raise _broken("the name of a part is not written as it must be")
+    parameters = _PARAMETERS.findall(match[1]) if match else []
+    names = [value for name, value in parameters if name.lower() == b"name"]
+    if len(names) > 1:
+        raise _broken("a part has two names")
+    return names[0].strip(b'"').decode("utf-8", "replace") if names else ""
 
 
 def _broken(why: str) -> InvalidInput:

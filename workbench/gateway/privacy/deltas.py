@@ -79,6 +79,64 @@ class ChatDeltas:
         return "", {**head, "choices": [{"index": index, "delta": piece, "finish_reason": None}]}
 
 
+class ResponseDeltas:
+    """OpenAI's responses: pieces, and then the same texts whole."""
+
+    _texts = frozenset({"text", "arguments", "refusal", "input"})
+
+    def found(self, event: dict[str, Any], _name: str) -> Iterator[Delta]:
+        """Yield the piece of a `.delta`, else every text."""
+        kind = str(event.get("type"))
+        if kind.endswith(".delta"):
+            if isinstance(text := event.get("delta"), str):
+                channel = (kind.removesuffix(".delta"), event.get("item_id"), event.get("content_index"))
+                yield Delta(("delta",), text, channel, within_json="arguments" in kind)
+            return
+        yield from self._whole(event, ())
+
+    def _whole(self, value: Any, path: Path) -> Iterator[Delta]:
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for name, one in inner:
+            if isinstance(one, str) and name in self._texts:
+                yield Delta((*path, name), one, ("whole", path, name), within_json=name == "arguments")
+            else:
+                yield from self._whole(one, (*path, name))
+
+    def ends(self, event: dict[str, Any] | None, _name: str, channel: Any) -> bool:
+        """Tell whether a text is done; whole ones end where they begin."""
+        if event is None or channel[0] == "whole":
+            return True
+        where = (event.get("item_id"), event.get("content_index"))
+        return event.get("type") == f"{channel[0]}.done" and where == channel[1:]
+
+    def more(self, event: dict[str, Any] | None, channel: Any, text: str) -> tuple[str, dict[str, Any]]:
+        """Return one more delta, at the place of the event that is at hand."""
+        kind = f"{channel[0]}.delta"
+        places = ("item_id", "output_index", "content_index", "sequence_number")
+        told = {name: (event or {})[name] for name in places if name in (event or {})}
+        return kind, {"type": kind, **told, "delta": text}
+
+
+class OpenAIDeltas:
+    """OpenAI's streams of chunks, and of typed events."""
+
+    _chunks, _events = ChatDeltas(), ResponseDeltas()
+
+    def found(self, event: dict[str, Any], name: str) -> Iterator[Delta]:
+        """Yield the pieces of text in an event."""
+        return (self._events if "type" in event else self._chunks).found(event, name)
+
+    def ends(self, event: dict[str, Any] | None, name: str, channel: Any) -> bool:
+        """Tell whether a text has ended with an event."""
+        typed = event is not None and "type" in event
+        return (self._events if typed else self._chunks).ends(event, name, channel)
+
+    def more(self, event: dict[str, Any] | None, channel: Any, text: str) -> tuple[str, dict[str, Any]]:
+        """Return one more piece."""
+        typed = event is not None and "type" in event
+        return (self._events if typed else self._chunks).more(event, channel, text)
+
+
 class MessageDeltas:
     """Anthropic's messages. Thoughts are signed, so they stay as they are."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.gateway.privacy.deltas import ChatDeltas, ConverseDeltas, Deltas, GenerateDeltas, MessageDeltas
+from workbench.gateway.privacy.deltas import ConverseDeltas, Deltas, GenerateDeltas, MessageDeltas, OpenAIDeltas
 from workbench.gateway.privacy.restore import TextInPieces, Vault
 from workbench.wire import event_stream, sse
 from workbench.wire.json_strings import Path, exchanged
@@ -15,7 +15,7 @@ from workbench.wire.sse import Event
 
 _object = msgspec.json.Decoder(dict[str, Any])
 PROTOCOLS: Mapping[str, Deltas] = {
-    "openai": ChatDeltas(),
+    "openai": OpenAIDeltas(),
     "anthropic": MessageDeltas(),
     "gemini": GenerateDeltas(),
     "bedrock": ConverseDeltas(),

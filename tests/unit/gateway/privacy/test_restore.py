@@ -47,6 +47,27 @@ def chat_said(stream: bytes) -> str:
     return "".join(json.loads(data)["choices"][0]["delta"].get("content", "") for data in events[:-1])
 
 
+def responses(pieces: list[str]) -> bytes:
+    def event(kind: str, **fields: Any) -> bytes:
+        return sse.frame(json.dumps({"type": kind, "item_id": "m", "content_index": 0, **fields}).encode(), name=kind)
+
+    whole = {"output": [{"content": [{"type": "output_text", "text": "".join(pieces)}]}]}
+    return b"".join([
+        sse.frame(b'{"type":"response.created","response":{}}', name="response.created"),
+        *(event("response.output_text.delta", delta=piece) for piece in pieces),
+        event("response.output_text.done", text="".join(pieces)),
+        sse.frame(json.dumps({"type": "response.completed", "response": whole}).encode(), name="response.completed"),
+    ])  # fmt: skip
+
+
+def responses_said(stream: bytes) -> str:
+    events = [json.loads(event.data) for event in sse.Splitter().feed(stream)]
+    said = "".join(event["delta"] for event in events if event["type"].endswith(".delta"))
+    assert [event["text"] for event in events if event["type"].endswith(".done")] == [said]
+    assert events[-1]["response"]["output"][0]["content"][0]["text"] == said
+    return said
+
+
 def messages(pieces: list[str]) -> bytes:
     def event(name: str, **fields: Any) -> bytes:
         return sse.frame(json.dumps({"type": name, **fields}).encode(), name=name)
@@ -97,6 +118,7 @@ def converse_said(stream: bytes) -> str:
 
 PROTOCOLS = {
     "openai chat": Protocol("openai", sse.Splitter, chat, chat_said),
+    "openai responses": Protocol("openai", sse.Splitter, responses, responses_said),
     "anthropic": Protocol("anthropic", sse.Splitter, messages, messages_said),
     "gemini sse": Protocol(
         "gemini", sse.Splitter, lambda pieces: b"".join(map(sse.frame, candidates(pieces))),
