@@ -228,7 +228,7 @@ class Call:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
             self.attempts.failed(attempt, refusal(attempt.deployment.provider, answer.status, headers, answer.body))
         else:
-            self.attempts.succeeded(attempt, getattr(answer, "limits", None))
+            self.attempts.succeeded(attempt, answer.limits)
 
     def _note(self, attempt: Attempt) -> None:
         self.attempt = attempt

@@ -86,10 +86,10 @@ class LitellmProvider:
             translated = await asyncio.to_thread(self._translate, question, model, stream=False)
         places = asyncio.Semaphore(_AT_ONCE)
 
-        async def fetch(request: Request) -> tuple[bytes, str | None]:
+        async def fetch(request: Request) -> tuple[bytes, ClientResponse]:
             async with places:
                 response = await self._post(request)
-                return await read_whole(self.name, response), request_id_of(response)
+                return await read_whole(self.name, response), response
 
         if len(translated.requests) == 1:
             answers = [await fetch(translated.requests[0])]
@@ -103,7 +103,7 @@ class LitellmProvider:
             raise
         except Exception as error:  # litellm raises whatever its parser meets
             raise ProviderError(f"Provider {self.name!r} answered what can't be translated.") from error
-        return Whole(whole, answers[0][1])
+        return Whole(whole, request_id_of(answers[0][1]), limits=answers[-1][1].headers)
 
     async def stream(self, question: Question, model: str) -> TranslatedStream:
         """Ask for a stream and wait for its first chunk."""

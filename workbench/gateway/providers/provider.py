@@ -86,6 +86,10 @@ class Stream(Protocol):
         """Headers that go on to the caller."""
 
     @property
+    def limits(self) -> Mapping[str, str] | None:
+        """Headers among which the provider tells what is left of its limits."""
+
+    @property
     def cut(self) -> bool:
         """Whether the connection ended before the body did."""
 

@@ -25,6 +25,7 @@ class TranslatedStream:
 
     def __init__(self, stream: HttpStream, reader: EventReader, *, name: str) -> None:
         self.request_id = stream.request_id
+        self.limits = stream.limits
         self._stream = stream
         self._reader = reader
         self._name = name
