@@ -37,6 +37,25 @@ def test_a_key_is_issued_listed_and_revoked(tmp_path: Path) -> None:
         assert (too_long.returncode, "expected 1 to 604800" in too_long.stderr) == (1, True)
 
 
+def test_an_admin_issues_a_key_that_is_held_to_something(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        url = ("--url", gateway.url, "--json")
+        wish = ("--production", "--owner", "ana", "--use-case", "menus", "--models", "fast", "--models", "smart-*",
+                "--rpm", "60", "--usd", "5", "--usd-per-day", "0")  # fmt: skip
+        done = workbench(tmp_path, "keys", "issue", *wish, *url)
+        assert done.returncode == 0, done.stderr
+        issued = json.loads(done.stdout)
+        assert (issued["key"][:4], issued["expires_at"]) == ("wbp-", None)
+        (key,) = json.loads(workbench(tmp_path, "keys", "list", "--all", *url).stdout)
+        assert (key["owner"], key["use_case"]) == ("ana", "menus")
+        assert key["scopes"]["models"] == ["fast", "smart-*"]
+        assert key["limits"] == {"requests_per_minute": 60}
+        assert key["budget"] == {"usd_total": 5.0, "usd_per_day": 0.0}
+        assert json.loads(workbench(tmp_path, "keys", "list", *url).stdout) == []
+        assert workbench(tmp_path, "keys", "revoke", key["id"], *url[:2]).returncode == 1
+        assert workbench(tmp_path, "keys", "revoke", "--any", key["id"], *url[:2]).returncode == 0
+
+
 def test_without_a_gateway_the_way_out_is_told(tmp_path: Path) -> None:
     done = workbench(tmp_path, "keys", "issue", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1

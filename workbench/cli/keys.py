@@ -1,10 +1,10 @@
-"""`workbench keys`: issue, list and revoke exploration keys of the local owner, over HTTP."""
+"""`workbench keys`: issue, list and revoke gateway keys, over HTTP."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.client.key_desk import KeyDesk
 
 _TIMEOUT = 10.0
+_DAY = 86400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -32,52 +33,96 @@ class _Duration(click.ParamType[int]):
 
 @click.group()
 def command() -> None:
-    """Issue, list and revoke exploration keys."""
+    """Issue, list and revoke gateway keys."""
 
 
 @command.command()
 @click.option("--note", default="", help="What the key is for.")
-@click.option("--expires-in", type=_Duration(), default="1d", show_default=True, help="3600, 90m, 12h or 7d.")
+@click.option("--expires-in", type=_Duration(), help="3600, 90m, 12h or 7d; default: 1d, for production no end.")
+@click.option("--production", is_flag=True, help="A production key; this and all below is an admin's right.")
+@click.option("--owner", metavar="NAME", help="Whose key it is; default: yours.")
+@click.option("--use-case", metavar="NAME", help="The use case that it belongs to.")
+@click.option(
+    "--models", multiple=True, metavar="PATTERN", help="A model that it may use, as fast or gpt-*; repeatable."
+)
+@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Most calls a minute.")
+@click.option("--tpm", type=click.IntRange(min=1), metavar="N", help="Most tokens a minute.")
+@click.option("--concurrent", type=click.IntRange(min=1), metavar="N", help="Most calls at once.")
+@click.option("--usd", type=click.FloatRange(min=0), metavar="USD", help="Most money in all.")
+@click.option("--usd-per-day", type=click.FloatRange(min=0), metavar="USD", help="Most money in a day, UTC.")
+@click.option("--usd-per-month", type=click.FloatRange(min=0), metavar="USD", help="Most money in a month, UTC.")
 @url_option
 @json_option
-def issue(*, note: str, expires_in: int, url: str | None, as_json: bool) -> None:
+def issue(
+    *, note: str, expires_in: int | None, url: str | None, as_json: bool, production: bool, owner: str | None,
+    use_case: str | None, models: tuple[str, ...], **limits: float | None,
+) -> None:  # fmt: skip
     """Issue a key; it is shown this once."""
     desk = _desk(url)
-    issued = desk.issue(note=note, expires_in=expires_in, lease=None, timeout=_TIMEOUT)
+    held_to = _held_to(owner=owner, use_case=use_case, models=models, **limits)
+    if production or held_to:
+        wish = {"kind": "production" if production else "exploration", "note": note, **held_to}
+        life = expires_in if expires_in is not None or production else _DAY
+        issued = desk.issue_any(wish if life is None else {**wish, "expires_in": life}, timeout=_TIMEOUT)
+    else:
+        life = _DAY if expires_in is None else expires_in
+        issued = desk.issue(note=note, expires_in=life, lease=None, timeout=_TIMEOUT)
     if as_json:
         told = {"id": issued.id, "key": issued.key, "expires_at": issued.expires_at, "gateway_url": desk.url}
         click.echo(json.dumps(told))
         return
     click.echo(issued.key)
-    click.echo(f"{issued.id}, until {issued.expires_at}, at {desk.url}; it is not shown again.", err=True)
+    end = "without end" if issued.expires_at is None else f"until {issued.expires_at}"
+    click.echo(f"{issued.id}, {end}, at {desk.url}; it is not shown again.", err=True)
 
 
 @command.command("list")
+@click.option("--all", "everybodys", is_flag=True, help="The keys of every owner; an admin's right.")
 @url_option
 @json_option
-def list_(*, url: str | None, as_json: bool) -> None:
+def list_(*, everybodys: bool, url: str | None, as_json: bool) -> None:
     """List your keys, newest first."""
-    keys = _desk(url).list(timeout=_TIMEOUT)
+    desk = _desk(url)
+    keys = desk.list_all(timeout=_TIMEOUT) if everybodys else desk.list(timeout=_TIMEOUT)
     if as_json:
         click.echo(json.dumps(keys))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("key", "kind", "note", "created", "expires", "revoked", box=None, pad_edge=False)
+    table = Table("key", "kind", "owner", "note", "created", "expires", "revoked", box=None, pad_edge=False)
     for key in keys:
-        cells = (key["id"], key["kind"], key["note"], key["created_at"], key["expires_at"], key["revoked_at"])
+        cells = [key[name] for name in ("id", "kind", "owner", "note", "created_at", "expires_at", "revoked_at")]
         table.add_row(*(str(cell or "") for cell in cells))
     Console(markup=False).print(table)
 
 
 @command.command()
 @click.argument("key_id")
+@click.option("--any", "anybodys", is_flag=True, help="Whoever owns it; an admin's right.")
 @url_option
-def revoke(*, key_id: str, url: str | None) -> None:
+def revoke(*, key_id: str, anybodys: bool, url: str | None) -> None:
     """Revoke a key at once, by its id."""
-    _desk(url).revoke(key_id, timeout=_TIMEOUT)
+    desk = _desk(url)
+    (desk.revoke_any if anybodys else desk.revoke)(key_id, timeout=_TIMEOUT)
     click.echo(f"{key_id} is revoked.")
+
+
+def _held_to(
+    *, owner: str | None, use_case: str | None, models: tuple[str, ...], rpm: float | None, tpm: float | None,
+    concurrent: float | None, usd: float | None, usd_per_day: float | None, usd_per_month: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what was wished, without what was not."""
+    limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent": concurrent}
+    budget = {"usd_per_day": usd_per_day, "usd_per_month": usd_per_month, "usd_total": usd}
+    wish: dict[str, Any] = {
+        "owner": owner,
+        "use_case": use_case,
+        "scopes": {"models": list(models)} if models else None,
+        "limits": {name: most for name, most in limits.items() if most is not None},
+        "budget": {name: most for name, most in budget.items() if most is not None},
+    }
+    return {name: value for name, value in wish.items() if value}
 
 
 def _desk(url: str | None) -> KeyDesk:

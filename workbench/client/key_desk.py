@@ -1,4 +1,4 @@
-"""Ask a gateway for exploration keys, and give them back.
+"""Ask a gateway for keys, and give them back.
 
 With the standard library only: the Jupyter server's process is not to load an SDK for two small requests.
 """
@@ -28,7 +28,7 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class KeyDesk(Desk):
-    """`/keys` of one gateway, for one identity."""
+    """`/keys` of one gateway, for one identity; `/admin/v1/keys` where that is an admin."""
 
     def issue(self, *, note: str, expires_in: int, lease: str | None, timeout: float) -> IssuedKey:
         """Return a new exploration key; raises GatewayUnreachable, or the error that the gateway tells."""
@@ -40,7 +40,11 @@ class KeyDesk(Desk):
     def issue_scoped(self, scopes: Mapping[str, Sequence[str]], *, expires_in: int, timeout: float) -> IssuedKey:
         """Return a new exploration key that may do no more than its scopes say; an admin's right."""
         body = {"kind": "exploration", "expires_in": expires_in, "scopes": dict(scopes)}
-        return self._issued(self.ask("POST", "/admin/v1/keys", body, timeout=timeout))
+        return self.issue_any(body, timeout=timeout)
+
+    def issue_any(self, wish: Mapping[str, Any], *, timeout: float) -> IssuedKey:
+        """Return a new key as an admin wishes it: kind, owner, use_case, note, expires_in, scopes, limits, budget."""
+        return self._issued(self.ask("POST", "/admin/v1/keys", dict(wish), timeout=timeout))
 
     def _issued(self, answer: Any) -> IssuedKey:
         try:
@@ -51,6 +55,10 @@ class KeyDesk(Desk):
     def revoke(self, key_id: str, *, timeout: float) -> None:
         """Revoke a key at once."""
         self.ask("DELETE", f"/keys/{quote(key_id, safe='')}", None, timeout=timeout)
+
+    def revoke_any(self, key_id: str, *, timeout: float) -> None:
+        """Revoke a key of any owner at once; an admin's right."""
+        self.ask("DELETE", f"/admin/v1/keys/{quote(key_id, safe='')}", None, timeout=timeout)
 
     def live_keys(self, *, timeout: float) -> list[dict[str, Any]]:
         """Return what may be told of the identity's keys that are neither revoked nor expired, newest first."""
@@ -64,6 +72,20 @@ class KeyDesk(Desk):
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise self.no_gateway() from error
+
+    def list_all(self, *, timeout: float) -> list[dict[str, Any]]:
+        """Return the keys of every owner, newest first; an admin's right."""
+        keys: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            path = "/admin/v1/keys?limit=1000" + (f"&cursor={quote(cursor)}" if cursor else "")
+            answer = self.ask("GET", path, None, timeout=timeout)
+            try:
+                keys += answer["data"]
+                cursor = answer["next"]
+            except (KeyError, TypeError) as error:
+                raise self.no_gateway() from error
+        return keys
 
     def list(self, *, timeout: float) -> list[dict[str, Any]]:
         """Return the identity's keys, newest first; no secrets are among them."""
