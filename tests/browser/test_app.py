@@ -17,26 +17,11 @@ from workbench.services import EmbeddedGateway, Process
 from workbench.services.ports import free_port
 from workbench.services.programs import streamlit_app
 from workbench.settings import load_settings
+from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import simulated_providers
 
 pytestmark = pytest.mark.browser
 
-CONFIG = """
-[gateway]
-port = 0
-
-[providers.sim]
-kind = "openai_compatible"
-base_url = "{url}/v1"
-credential = {{ env = "SIM_KEY" }}
-
-[[models]]
-name = "chatty"
-price = {{ input = 1.0, output = 2.0 }}
-[[models.deployments]]
-provider = "sim"
-model = "sim-chat"
-"""
 SECONDS = 1000.0  # of playwright's milliseconds
 COLOURS = ["amber", "blue", "coral", "denim", "ebony", "fawn", "green", "hazel", "ivory", "jade", "khaki", "lime"]
 
@@ -51,9 +36,9 @@ class App:
 def app(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The app on a home with one experiment: a prompt that is right on all examples against one that never is."""
     with simulated_providers() as providers:
-        monkeypatch.setenv("SIM_KEY", providers.credential)
+        monkeypatch.setenv(KEY_VARIABLE, providers.credential)
         config = home / "workbench.toml"
-        config.write_text(CONFIG.format(url=providers.url))
+        config.write_text(simulated_config(providers))
         settings = load_settings(config)
         gateway = EmbeddedGateway(home, config, restart=False)
         try:

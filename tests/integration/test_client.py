@@ -25,31 +25,11 @@ from workbench.errors import (
     StreamCut,
 )
 from workbench.simulator.answer import vector_of
-from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.gateway import RunningGateway
+from workbench.testing.simulated_gateway import simulated_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.wire.embedded import GatewayRecord, write_record
 from workbench.wire.key_file import MountedKey, write_key_file
-
-CONFIG = """
-[providers.sim]
-kind = "openai_compatible"
-base_url = "{url}/v1"
-credential = {{ env = "SIM_KEY" }}
-
-[[models]]
-name = "chatty"
-price = {{ input = 1.0, output = 2.0 }}
-[[models.deployments]]
-provider = "sim"
-model = "sim-chat"
-
-[[models]]
-name = "vectors"
-task = "embedding"
-[[models.deployments]]
-provider = "sim"
-model = "sim-vectors"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +41,7 @@ def providers() -> Iterator[SimulatedProviders]:
 @pytest.fixture(scope="module")
 def running(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     home = tmp_path_factory.mktemp("client") / "home"
-    config = CONFIG.format(url=providers.url)
-    with running_gateway(home, config=config, environ={"SIM_KEY": providers.credential}) as gateway:
+    with simulated_gateway(home, providers) as gateway:
         yield gateway
 
 

@@ -20,30 +20,11 @@ from workbench.errors import GatewayUnreachable, NotFound
 from workbench.evidence import Dataset, embedding_similarity, exact_match
 from workbench.experiments import Candidate
 from workbench.experiments.experiment import MIME
-from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.gateway import RunningGateway
+from workbench.testing.simulated_gateway import simulated_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 from workbench.tracking.tracker import Tracker
 
-CONFIG = """
-[providers.sim]
-kind = "openai_compatible"
-base_url = "{url}/v1"
-credential = {{ env = "SIM_KEY" }}
-
-[[models]]
-name = "chatty"
-price = {{ input = 1.0, output = 2.0 }}
-[[models.deployments]]
-provider = "sim"
-model = "sim-chat"
-
-[[models]]
-name = "vectors"
-task = "embedding"
-[[models.deployments]]
-provider = "sim"
-model = "sim-vectors"
-"""
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
 
@@ -56,8 +37,7 @@ def providers() -> Iterator[SimulatedProviders]:
 @pytest.fixture(scope="module")
 def running(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     home = tmp_path_factory.mktemp("experiment") / "home"
-    config = CONFIG.format(url=providers.url)
-    with running_gateway(home, config=config, environ={"SIM_KEY": providers.credential}) as gateway:
+    with simulated_gateway(home, providers) as gateway:
         yield gateway
 
 
@@ -172,8 +152,6 @@ def test_an_id_that_mlflow_does_not_know_is_not_found(tracker: Tracker) -> None:
 def test_a_gateway_that_is_killed_ends_the_run_and_the_next_one_goes_on(
     providers: SimulatedProviders, tmp_path: Path
 ) -> None:
-    config = CONFIG.format(url=providers.url)
-    environ = {"SIM_KEY": providers.credential}
 
     def trial(running: RunningGateway, *, fatal_call: int = 0) -> experiments.Experiment:
         with Gateway(url=running.url, key=running.issue_key(), max_retries=0) as gateway:
@@ -195,12 +173,12 @@ def test_a_gateway_that_is_killed_ends_the_run_and_the_next_one_goes_on(
             return experiments.run("killed", [plain], questions(12), **options)  # type: ignore[arg-type]
 
     with (
-        running_gateway(tmp_path / "gateway", config=config, environ=environ) as running,
+        simulated_gateway(tmp_path / "gateway", providers) as running,
         pytest.raises(GatewayUnreachable, match=r"5 of 12 cells are answered and kept: run the same again to go on"),
     ):
         trial(running, fatal_call=6)
     assert len(providers.requests) == 5
-    with running_gateway(tmp_path / "gateway", config=config, environ=environ) as running:
+    with simulated_gateway(tmp_path / "gateway", providers) as running:
         assert trial(running).table.loc["plain", "n"] == 12
     assert len(providers.requests) == 12
 

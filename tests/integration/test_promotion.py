@@ -20,23 +20,12 @@ from workbench.client import Gateway
 from workbench.errors import Conflict, GatewayUnreachable, IntegrityError, InvalidInput, NotFound, PromotionRefused
 from workbench.prompts import Gate
 from workbench.settings import Settings
-from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.gateway import RunningGateway
+from workbench.testing.simulated_gateway import simulated_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.tracking import RunRecord, TraceRecord
 from workbench.tracking.tracker import Tracker
 
-CONFIG = """
-[providers.sim]
-kind = "openai_compatible"
-base_url = "{url}/v1"
-credential = {{ env = "SIM_KEY" }}
-
-[[models]]
-name = "chatty"
-[[models.deployments]]
-provider = "sim"
-model = "sim-chat"
-"""
 GOOD, BAD, MIXED = [1.0] * 13 + [0.0], [0.0] * 12 + [1.0] * 2, [1.0, 0.0] * 7
 GATE = Gate("exact")
 numbers = count()
@@ -50,8 +39,7 @@ def providers() -> Iterator[SimulatedProviders]:
 
 @pytest.fixture(scope="module")
 def running(providers: SimulatedProviders, tracking_settings: Settings, tracker: Tracker) -> Iterator[RunningGateway]:
-    config = CONFIG.format(url=providers.url)
-    with running_gateway(tracking_settings.home, config=config, environ={"SIM_KEY": providers.credential}) as found:
+    with simulated_gateway(tracking_settings.home, providers) as found:
         yield found
 
 
