@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from workbench.cli.config import settings_table
+from workbench.settings import load_settings
 
 REPO = Path(__file__).resolve().parents[2]
 README = (REPO / "README.md").read_text("utf-8")
@@ -33,3 +36,13 @@ def test_every_linked_file_is_there() -> None:
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert linked
     assert [path for path in linked if not (REPO / path).exists()] == []
+
+
+def test_every_configuration_shown_is_a_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-of-the-readme-test")
+    shown = blocks("toml")
+    assert shown
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text, "utf-8")
+        assert load_settings(file).models
