@@ -40,13 +40,13 @@ def warm(target: Target) -> None:
     urllib.request.urlopen(request, timeout=60).close()
 
 
-def burst(target: Target, *, seconds: float) -> Chats:
+def burst(target: Target, *, seconds: int) -> Chats:
     """Run wrk for some seconds; raises RuntimeError if a call fails."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise SystemExit("wrk is needed: apt-get install nginx-light wrk")
     before = target.tree.cpu_seconds() if target.tree else 0.0
-    how = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(_SCRIPT)]
+    how = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "-s", str(_SCRIPT)]
     command = [wrk, *how, target.url_of("chat")]
     environ = {**os.environ, "BENCHMARK_KEY": target.key}
     told = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="parts to run")
     parser.add_argument("--peers", choices=PEERS, nargs="*", default=PEERS, help="peers to measure beside us")
     parser.add_argument("--rounds", type=int, default=3, help="bursts of each target; the median counts")
-    parser.add_argument("--seconds", type=float, default=4, help="length of a burst")
+    parser.add_argument("--seconds", type=int, default=4, help="length of a burst")
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
@@ -70,7 +70,7 @@ def main() -> None:
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _chats(run: list[Target], figures: dict[str, Figures], *, rounds: int, seconds: float) -> None:
+def _chats(run: list[Target], figures: dict[str, Figures], *, rounds: int, seconds: int) -> None:
     for target in run:
         chats.warm(target)
     for _ in range(rounds):

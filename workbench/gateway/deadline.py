@@ -1,40 +1,71 @@
-"""One timer for all the waits of a call: first token, idle, total.
+"""The waits of a call: first token, idle, total.
 
-Moving the time costs an assignment, not a new timer: when the timer goes off early it is set again.
+All calls share one look at the clock, twenty times a second: a timer for each would cost more than the key check, and
+moving a deadline costs an assignment.
 """
 
 from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from weakref import WeakKeyDictionary
 
 from workbench.errors import ProviderTimeout
+
+_TICK_SECONDS = 0.05
+
+
+class _Watch:
+    """The deadlines that are waited for in one event loop."""
+
+    def __init__(self) -> None:
+        self._ticking = False
+        self.waiting: set[Deadline] = set()
+
+    def add(self, deadline: Deadline) -> None:
+        """Look at a deadline from now on."""
+        self.waiting.add(deadline)
+        if not self._ticking:
+            self._ticking = True
+            asyncio.get_running_loop().call_later(_TICK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for deadline in [one for one in self.waiting if one.due <= now]:
+            self.waiting.discard(deadline)
+            deadline.fire()
+        self._ticking = bool(self.waiting)
+        if self._ticking:
+            loop.call_later(_TICK_SECONDS, self._look)
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
 
 
 class Deadline:
     """Turns waiting too long inside its `with` block into a ProviderTimeout."""
 
     __slots__ = (
-        "_armed_for",
-        "_due",
         "_fired",
-        "_handle",
         "_loop",
         "_provider",
         "_seconds",
         "_task",
         "_total",
         "_total_due",
+        "_watch",
         "_what",
+        "due",
     )
 
     def __init__(self, total: float) -> None:
         self._loop = asyncio.get_running_loop()
+        watch = _watches.get(self._loop)
+        self._watch = watch if watch is not None else _watches.setdefault(self._loop, _Watch())
         self._task = asyncio.current_task()
         self._total = total
         self._total_due = self._loop.time() + total
-        self._handle: asyncio.TimerHandle | None = None
-        self._armed_for = 0.0
         self._fired = False
         self._provider = ""
         self.rest()
@@ -45,11 +76,8 @@ class Deadline:
         if due >= self._total_due:
             self.rest()
         else:
-            self._due, self._seconds, self._what = due, seconds, what
+            self.due, self._seconds, self._what = due, seconds, what
         self._provider = provider
-        if self._handle is not None and self._armed_for > self._due:
-            self._handle.cancel()
-            self._arm()
 
     def begin(self, provider: str) -> None:
         """Turn to another provider; nothing is expected of it yet but to end within the whole call."""
@@ -68,22 +96,16 @@ class Deadline:
 
     def rest(self) -> None:
         """Wait for nothing but the end of the whole call."""
-        self._due, self._seconds, self._what = self._total_due, self._total, "did not finish its answer"
-
-    def _arm(self) -> None:
-        self._armed_for = self._due
-        self._handle = self._loop.call_at(self._due, self._look)
+        self.due, self._seconds, self._what = self._total_due, self._total, "did not finish its answer"
 
     def __enter__(self) -> None:
         self._fired = False
-        self._arm()
+        self._watch.add(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self._watch.waiting.discard(self)
         if self._fired and kind is asyncio.CancelledError:
             assert self._task is not None
             self._task.uncancel()
@@ -92,11 +114,8 @@ class Deadline:
                 hint="It may be overloaded. Stream the call, or have the admin raise [gateway] timeouts.",
             ) from error
 
-    def _look(self) -> None:
-        if self._loop.time() < self._due:
-            self._arm()
-            return
-        self._handle = None
+    def fire(self) -> None:
+        """End the wait: the time is over."""
         self._fired = True
         assert self._task is not None
         self._task.cancel()
