@@ -310,7 +310,7 @@ def test_a_client_that_leaves_a_stream_stops_the_provider_and_is_charged_for_wha
     assert row["cost_usd"] > 0
 
 
-def test_a_client_that_leaves_a_plain_call_stops_the_provider(
+def test_a_client_that_leaves_a_plain_call_stops_the_provider_and_is_charged_for_its_question(
     http: httpx.Client, providers: SimulatedProviders, gateway: RunningGateway, key: str
 ) -> None:
     providers.fail("hang")
@@ -327,7 +327,10 @@ def test_a_client_that_leaves_a_plain_call_stops_the_provider(
         return dict(http.get("/me/calls", params={"limit": 1}).json()["data"][0])
 
     wait_until(lambda: newest()["outcome"] == "client_left", lambda: f"the newest row is {newest()}")
-    assert (newest()["status"], newest()["cost_usd"], newest()["attempts"]) == (499, 0, 1)
+    row = newest()
+    assert (row["status"], row["attempts"], row["output_tokens"]) == (499, 1, 0)
+    assert (row["input_tokens"], row["cost_source"]) == (len(body) // 4, "estimated")
+    assert row["cost_usd"] == pytest.approx(len(body) // 4 / 1e6)
 
 
 def test_a_provider_that_must_be_prepared_stands_in_for_one_that_timed_out(

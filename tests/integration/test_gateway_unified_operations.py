@@ -259,6 +259,51 @@ def test_a_model_of_another_task_is_refused(client: openai.OpenAI, providers: Si
     assert providers.requests == []
 
 
+SOUND: Any = {"files": {"file": ("a.wav", b"sound")}}
+
+
+@pytest.mark.parametrize(("path", "request_of", "param"), [
+    ("chat/completions", {"json": {"model": "fast", "messages": []}}, "messages"),
+    ("completions", {"json": {"model": "fast", "prompt": 5}}, "prompt"),
+    ("responses", {"json": {"model": "fast", "input": []}}, "input"),
+    ("embeddings", {"json": {"model": "vectors", "input": ""}}, "input"),
+    ("images/generations", {"json": {"model": "painter", "prompt": "x", "n": "two"}}, "n"),
+    ("images/edits", {"data": {"model": "painter", "prompt": "x"}, "files": {"mask": ("m", b"x")}}, "image"),
+    ("audio/transcriptions", {"data": {"model": "ear"}, "files": {"other": ("a", b"x")}}, "file"),
+    ("audio/translations", SOUND, "model"),
+    ("audio/speech", {"json": {"model": "voice", "input": "x"}}, "voice"),
+    ("moderations", {"json": {"input": []}}, "input"),
+    ("rerank", {"json": {"model": "ranker", "query": "x", "documents": {}}}, "documents"),
+    ("files", {"data": {"x": "y"}, "files": {"file": ("a", b"x")}}, "purpose"),
+    ("files", {"data": {"purpose": "user_data"}, "files": {"file": ("a", b"")}}, "file"),
+    ("batches", {"json": {"endpoint": "/v1/chat/completions"}}, "input_file_id"),
+    ("fine_tuning/jobs", {"json": {"model": 5, "training_file": "x"}}, None),
+    ("vector_stores", {"content": b"[]", "headers": {"content-type": "application/json"}}, None),
+    ("files?limit=0", None, "limit"),
+    ("batches?limit=many", None, "limit"),
+])  # fmt: skip
+def test_bad_input_is_named_and_goes_nowhere(
+    http: httpx.Client, providers: SimulatedProviders, path: str, request_of: Any, param: str | None
+) -> None:
+    answer = http.get(f"/v1/{path}") if request_of is None else http.post(f"/v1/{path}", **request_of)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["error"]["param"] == param
+    assert providers.requests == []
+
+
+@pytest.mark.parametrize("path", ["audio/transcriptions", "images/edits", "files"])
+@pytest.mark.parametrize(("kind", "status", "code"), [
+    ("application/json", 415, "unsupported_media_type"), ("multipart/form-data", 400, "invalid_multipart"),
+    ("multipart/form-data; boundary=edge", 400, "invalid_multipart"),
+])  # fmt: skip
+def test_what_is_no_form_is_refused(
+    http: httpx.Client, providers: SimulatedProviders, path: str, kind: str, status: int, code: str
+) -> None:
+    answer = http.post(f"/v1/{path}", content=b"--other\r\n", headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert providers.requests == []
+
+
 def test_the_models_name_may_stand_in_the_last_part_of_a_form(
     http: httpx.Client, providers: SimulatedProviders
 ) -> None:

@@ -92,6 +92,8 @@ class Call:
         self._task = asyncio.current_task()
         self._interruption: WorkbenchError | ClientLeft | None = None
         self._open = True
+        self._asking = False
+        self._kind = b""
         self._sifted = b""
         self._restorer: StreamRestorer | None = None
         self._end: Literal[True] | StreamFailed | None = None
@@ -201,6 +203,7 @@ class Call:
             try:
                 answer = await self._ask(attempt, question)
             except (ProviderError, ProviderLimit, Unavailable) as error:
+                self._asking = False
                 self.attempts.failed(attempt, error)
             except CallerRefused:
                 self.attempts.succeeded(attempt)
@@ -253,6 +256,7 @@ class Call:
             else:
                 self._deadline.expect(provider.timeouts.plain_answer, "did not answer", provider.name)
             with self._deadline:
+                self._asking = True
                 answer = await self._errand.ask(provider, question, attempt)
                 if not isinstance(answer, Whole):
                     if self.question.stream:
@@ -324,6 +328,7 @@ class Call:
                 if piece or end or self._reply.begun:
                     if not self._reply.begun:
                         self._row.first_token_ms = (perf_counter() - self._began) * 1000
+                        self._kind = answer.content_type
                         await self._reply.begin_stream(
                             self._answer_headers(answer), kind=answer.content_type, status=answer.status
                         )
@@ -438,6 +443,8 @@ class Call:
     async def _end_with(self, error: WorkbenchError | ClientLeft) -> None:
         """Settle and record a call that did not go well, and tell the caller, if there still is one."""
         if isinstance(error, ClientLeft):
+            if self._asking:
+                self.reader.left()
             self.settle("client_left", status=200 if self._reply.begun else _LEFT, error_code="client_left")
             await self._record_anyway()
             return
@@ -459,7 +466,8 @@ class Call:
         body = dialect.error_body(error, self._row.request_id)
         if self._reply.begun:
             told = error.event.raw if isinstance(error, StreamFailed) else dialect.error_event(body)
-            if told is None:
+            kind = self._kind.partition(b";")[0].strip().lower().decode("latin-1")
+            if told is None or dialect.framing(kind) is None:
                 self._reply.break_off()
             else:
                 await self._reply.last(told)

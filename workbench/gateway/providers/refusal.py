@@ -114,7 +114,8 @@ def _error_fields(body: bytes) -> dict[str, Any]:
         value = value[0]  # Gemini's, asked for a stream
     if not isinstance(value, dict):
         return {}
-    error = value.get("error")
+    response = value.get("response")  # a stream of `responses` fails by an event that holds the whole answer
+    error = (response if isinstance(response, dict) else value).get("error")
     if isinstance(error, dict):
         return _of_google(error) if isinstance(error.get("code"), int) and "status" in error else error
     said = value.get("message") or value.get("Message")  # AWS's, and others' without an envelope

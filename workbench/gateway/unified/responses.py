@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -36,20 +36,27 @@ if TYPE_CHECKING:
     from workbench.gateway.providers.provider import Provider, Stream
     from workbench.gateway.unified.question import Question
 
+_T = TypeVar("_T")
+_LONGEST_ID = 200
 _CONVERSATION_TOKENS = 100_000
 """Input tokens that a conversation which is kept at a provider may have, at most, where that is not known."""
 
 
-class _Named(msgspec.Struct):
+class _Used(msgspec.Struct):
+    total_tokens: int | None = None
+
+
+class _Made(msgspec.Struct):
     id: str | None = None
+    usage: _Used | None = None
 
 
-class _NamedInside(msgspec.Struct):
-    response: _Named | None = None
+class _Event(msgspec.Struct):
+    response: _Made | None = None
 
 
-_named = msgspec.json.Decoder(_Named)
-_named_inside = msgspec.json.Decoder(_NamedInside)
+_made = msgspec.json.Decoder(_Made)
+_event = msgspec.json.Decoder(_Event)
 
 
 class ResponsesErrand:
@@ -76,7 +83,7 @@ class ResponsesErrand:
         if previous is None:
             return question
         owner = owner_of(key_of(headers, self._gateway.keys))
-        self._previous = await asyncio.to_thread(self._gateway.objects.store.get, previous[:200], owner)
+        self._previous = await asyncio.to_thread(self._gateway.objects.store.get, previous[:_LONGEST_ID], owner)
         if self._previous is None:
             raise unknown(previous)
         tokens = self._previous.seen.get("tokens", _CONVERSATION_TOKENS)
@@ -108,35 +115,37 @@ class ResponsesErrand:
         if self._wish.store is False:
             return answer
         if isinstance(answer, Whole):
-            await self._keep(_id_of(answer.body), attempt)
+            await self._keep(_read(_made, answer.body), attempt)
             return answer
-        return Noting(answer, lambda event: self._keep(_inner_id(event), attempt))
+        return Noting(answer, lambda made: self._keep(made, attempt))
 
     def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
         """Return what an answer tells of where it came from."""
         return list(header_table.to_caller(attempt, upstream_id=answer.request_id))
 
-    async def _keep(self, response_id: str | None, attempt: Attempt) -> bool:
+    async def _keep(self, made: _Made | None, attempt: Attempt) -> None:
         assert self._key is not None
-        if not response_id or len(response_id) > 200:
-            return False
+        if made is None or not made.id or len(made.id) > _LONGEST_ID:
+            return
+        seen: dict[str, Any] = {"deployment": attempt.deployment.label, "model": attempt.model.name}
+        if made.usage is not None and made.usage.total_tokens is not None:
+            seen["tokens"] = made.usage.total_tokens
         stored = Stored(
-            id=response_id,
+            id=made.id,
             kind=RESPONSE.name,
             owner=owner_of(self._key),
             provider=attempt.deployment.provider,
-            upstream_id=response_id,
+            upstream_id=made.id,
             created_at=time.time(),
-            seen={"deployment": attempt.deployment.label, "model": attempt.model.name},
+            seen=seen,
         )
         await asyncio.to_thread(self._gateway.objects.store.keep, stored)
-        return True
 
 
 class Noting:
-    """A stream whose events are looked at until one was noted."""
+    """A stream of which is noted what it makes: when that begins, and when it is whole."""
 
-    def __init__(self, stream: Stream, note: Callable[[Event], Awaitable[bool]]) -> None:
+    def __init__(self, stream: Stream, note: Callable[[_Made], Awaitable[None]]) -> None:
         self.request_id = stream.request_id
         self.status = stream.status
         self.content_type = stream.content_type
@@ -144,7 +153,8 @@ class Noting:
         self.limits = getattr(stream, "limits", None)
         """What the provider tells of its own limits."""
         self._stream = stream
-        self._note: Callable[[Event], Awaitable[bool]] | None = note
+        self._note = note
+        self._begun = False
 
     @property
     def cut(self) -> bool:
@@ -155,8 +165,12 @@ class Noting:
         """Return the events that have come since."""
         events = await self._stream.next()
         for event in events:
-            if self._note is not None and await self._note(event):
-                self._note = None
+            if self._begun and b'"total_tokens"' not in event.data:
+                continue
+            inner = _read(_event, event.data or b"{}")
+            if inner is not None and inner.response is not None and inner.response.id:
+                self._begun = True
+                await self._note(inner.response)
         return events
 
     async def finish(self) -> None:
@@ -168,16 +182,8 @@ class Noting:
         self._stream.abort()
 
 
-def _inner_id(event: Event) -> str | None:
+def _read(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T | None:
     try:
-        inner = _named_inside.decode(event.data or b"{}").response
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return None if inner is None else inner.id
-
-
-def _id_of(body: bytes) -> str | None:
-    try:
-        return _named.decode(body).id
+        return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # whoever reads the answer tells what is wrong with it
