@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -308,6 +309,41 @@ def test_the_command_says_where_it_is_and_fails_as_told(tmp_path: Path) -> None:
         eu = [HTTP.post(f"{url}/region/eu/v1/chat/completions", json=body, headers=headers) for _ in range(2)]
         assert [answer.status_code for answer in eu] == [200, 429]
         process.terminate()
+
+
+def test_the_command_speaks_tls_with_a_certificate_to_trust(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workbench.cli", "simulate", "--port", "0", "--folder", str(tmp_path), "--tls"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("workbench simulator ready at ").strip()
+        assert url.startswith("https://")
+        trusted = ssl.create_default_context(cafile=tmp_path / "simulator.crt")
+        key = (tmp_path / "simulated.key").read_text()
+        models = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}, verify=trusted)
+        assert models.json()["data"]
+        process.terminate()
+
+
+def test_a_running_simulator_is_steered_by_http(providers: SimulatedProviders) -> None:
+    def post(path: str, told: Any) -> int:
+        return HTTP.post(f"{providers.url}/simulator/{path}", json=told).status_code
+
+    assert post("faults", {"kind": "status", "status": 503, "region": "eu"}) == 204
+    assert post("faults", {"kind": "gremlin"}) == 400
+    assert [fault["status"] for fault in HTTP.get(f"{providers.url}/simulator/faults").json()["data"]] == [503]
+    assert post("quotas", {"requests": 0, "path": "/v1/messages"}) == 204
+    assert post("quotas", {"bananas": 1}) == 400
+    assert ASKED["anthropic"].send(providers).status_code == 429
+    token = providers.google_token()
+    assert post("tokens/lifetimes", {"google": 0.5, "aws": 900}) == 204
+    assert post("tokens/lifetimes", {"mars": 1}) == 400
+    assert providers.simulator.state.issued.lifetimes["google"] == 0.5
+    providers.tokens_last("google", 3600)
+    assert HTTP.delete(f"{providers.url}/simulator/tokens").status_code == 204
+    path = f"{providers.url}{VERTEX}/google/models/m:generateContent"
+    assert HTTP.post(path, json=CONTENTS, headers={"authorization": f"Bearer {token}"}).status_code == 401
+    assert HTTP.delete(f"{providers.url}/simulator").status_code == 204
+    assert HTTP.get(f"{providers.url}/simulator/faults").json()["data"] == []
 
 
 @pytest.mark.parametrize("wrong", ["gremlin", "status:status=many", "status:nonsense", "status:no=1"])

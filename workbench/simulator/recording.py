@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 _MOST = 50_000
+_MOST_BYTES = 256 * 1024 * 1024
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -39,18 +40,22 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 class Recording:
-    """All requests since the last `clear`; of very many, the later half."""
+    """All requests since the last `clear`; of very many, or very large ones, the later half."""
 
     def __init__(self) -> None:
         self.requests: list[Seen] = []
+        self._bytes = 0
 
     def begin(self, seen: Seen) -> Seen:
         """Note a request."""
-        if len(self.requests) >= _MOST:
-            del self.requests[: _MOST // 2]
+        if len(self.requests) >= _MOST or self._bytes > _MOST_BYTES:
+            del self.requests[: (len(self.requests) + 1) // 2]
+            self._bytes = sum(len(kept.raw) for kept in self.requests)
+        self._bytes += len(seen.raw)
         self.requests.append(seen)
         return seen
 
     def clear(self) -> None:
         """Forget what was seen."""
         self.requests.clear()
+        self._bytes = 0
