@@ -8,14 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from workbench.testing.simulator import simulated_providers
 
 CONFIG = """
-[providers.claude]
-kind = "anthropic"
+[providers.p]
+kind = "{kind}"
 base_url = "{url}"
-credential = {{ env = "K" }}
+credential = {{ {credential} }}
 """
+KINDS = {
+    "anthropic": ('env = "K"', ["claude-sonnet-4-5", "claude-unheard-of"]),
+    "gemini": ('env = "K"', ["gemini-2.5-flash", "gemini-unheard-of"]),
+    "vertex": ('file = "account.json"', ["gemini-2.5-flash", "claude-sonnet-4-5"]),
+    "bedrock": ('env = "AWS"', ["eu.amazon.nova-pro-v1:0", "unheard.of-v1:0"]),
+    "litellm": ('env = "K"', ["deepseek/deepseek-chat", "together_ai/unheard-of"]),
+}
+MORE = {"vertex": 'project = "p"\nlocation = "eu"\n', "bedrock": 'region = "eu-central-1"\n'}
 
 SCRIPT = """
 import asyncio, json, os, sys
@@ -27,6 +37,7 @@ def hook(event, arguments):
         reached.add(str(arguments[:2]))
 sys.addaudithook(hook)
 from pathlib import Path
+from workbench.errors import InvalidInput
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import make_provider
 from workbench.gateway.unified.operations import CHAT
@@ -36,17 +47,24 @@ async def main():
     settings = parse_settings(sys.argv[1], file=Path("workbench.toml"))
     client = HttpClient(settings.gateway.timeouts)
     await client.open()
-    provider = make_provider("claude", settings.providers["claude"], settings=settings, client=client)
+    provider = make_provider("p", settings.providers["p"], settings=settings, client=client)
     assert "litellm" not in sys.modules
     await provider.prepare()
-    body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9,
-            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]}
-    whole = await provider.answer(CHAT.parse(json.dumps(body).encode(), {}), "claude-sonnet-4-5")
-    assert json.loads(whole.body)["object"] == "chat.completion"
-    stream = await provider.stream(CHAT.parse(json.dumps({**body, "stream": True}).encode(), {}), "claude-unheard-of")
-    while await stream.next():
-        pass
-    await stream.finish()
+    tools = {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]}
+    schema = {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {
+        "type": "object", "properties": {"a": {"type": "string"}}}}}}
+    for model in sys.argv[2:]:
+        for more in (tools, schema, {}):
+            body = {"model": "x", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, **more}
+            try:
+                whole = await provider.answer(CHAT.parse(json.dumps(body).encode(), {}), model)
+            except InvalidInput:
+                continue  # what a model that nobody knows can't be asked for
+            assert json.loads(whole.body)["object"] == "chat.completion"
+            stream = await provider.stream(CHAT.parse(json.dumps({**body, "stream": True}).encode(), {}), model)
+            while await stream.next():
+                pass
+            await stream.finish()
     await client.close()
     await asyncio.sleep(0)
 
@@ -55,34 +73,49 @@ print(json.dumps({"reached": sorted(reached), "env": "FROM_DOTENV" in os.environ
 """
 
 
-def test_no_host_but_the_configured_one_is_reached_and_nothing_is_printed(tmp_path: Path) -> None:
+def run(folder: Path, kind: str, *, url: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Let a process of its own ask a provider of that kind."""
+    credential, models = KINDS[kind]
+    text = CONFIG.format(kind=kind, url=url, credential=credential) + MORE.get(kind, "")
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, text, *models],
+        env={**os.environ, **environ}, cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_host_but_the_configured_one_is_reached_and_nothing_is_printed(kind: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FROM_DOTENV=1\nANTHROPIC_API_KEY=from-dotenv\n")
     with simulated_providers() as providers:
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, CONFIG.format(url=providers.url)],
-            env={**os.environ, "K": providers.credential}, cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        (tmp_path / "account.json").write_text(providers.service_account())
+        environ = {"K": providers.credential, "AWS": f"{providers.aws_key_id}:{providers.aws_secret}"}
+        done = run(tmp_path, kind, url=providers.url, environ=environ)
         port = providers.url.rsplit(":", 1)[1]
-        seen = [request.path for request in providers.requests]
+        seen = [request.path for request in providers.requests if request.provider != "tokens"]
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["env"] is False
     assert told["reached"]
     assert all(port in place and "127.0.0.1" in place for place in told["reached"])
-    assert seen == ["/v1/messages", "/v1/messages"]
+    assert len(seen) >= 8
     assert done.stderr == ""
 
 
-def test_no_credential_but_the_configured_one_is_sent() -> None:
-    environ = {**os.environ, "K": "configured", "ANTHROPIC_API_KEY": "of-the-environment",
-               "ANTHROPIC_AUTH_TOKEN": "of-the-environment"}  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "variable", "header"),
+    [
+        ("anthropic", "ANTHROPIC_API_KEY", "x-api-key"),
+        ("anthropic", "ANTHROPIC_AUTH_TOKEN", "x-api-key"),
+        ("gemini", "GEMINI_API_KEY", "x-goog-api-key"),
+        ("litellm", "DEEPSEEK_API_KEY", "authorization"),
+    ],
+)
+def test_no_credential_but_the_configured_one_is_sent(kind: str, variable: str, header: str, tmp_path: Path) -> None:
     with simulated_providers() as providers:
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, CONFIG.format(url=providers.url)], env=environ, check=False,
-            capture_output=True, text=True,
-        )  # fmt: skip
+        environ = {"K": "configured", variable: "of-the-environment"}
+        done = run(tmp_path, kind, url=providers.url, environ=environ)
         (seen,) = providers.requests
     assert "ProviderCredential" in done.stderr, "the simulator takes another key"
-    assert seen.headers["x-api-key"] == "configured"
-    assert "authorization" not in seen.headers
-    assert "of-the-environment" not in str(seen.headers)
+    assert seen.headers[header].removeprefix("Bearer ") == "configured"
+    assert [name for name in ("x-api-key", "authorization", "x-goog-api-key") if name in seen.headers] == [header]
+    assert "of-the-environment" not in str(seen)

@@ -63,7 +63,7 @@ class MessagesReader:
 
 def _request(chat: Chat) -> Request:
     asking = chat.asking
-    url = asking.url("v1/messages") if asking.root.path.rstrip("/")[-3:] != "/v1" else asking.url("messages")
+    url = asking.url("messages" if asking.root.path.endswith("/v1") else "v1/messages")
     told: dict[str, Any] = chat.config.validate_environment(
         headers={}, model=chat.model, messages=chat.messages, optional_params=chat.optional,
         litellm_params=chat.context, api_key=PLACEHOLDER, api_base=str(url),

@@ -22,8 +22,8 @@ from workbench.wire.sse import Event
 
 _OVERLOADED = (503, 529)
 _LONGEST_WAIT = 86400.0
-_BAD_KEY = ("API_KEY_INVALID", "API_KEY_EXPIRED")
-"""Google's reasons for refusing a key, which it does with status 400."""
+_BAD_KEY = ("API key not valid", "API key expired")
+"""How Google refuses a key, with status 400."""
 _STALE_KEYS = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature")
 """What AWS calls keys that are no longer good; it says so with status 403."""
 
@@ -39,7 +39,7 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
     """Return the error for an answer that is not a success; the body is never shown raw."""
     fields = _error_fields(body)
     said = f" It said: {str(fields['message'])[:500]!r}." if fields.get("message") else ""
-    if status in (401, 402, 403) or fields.get("reason") in _BAD_KEY:
+    if status in (401, 402, 403) or _is_bad_key(fields):
         return ProviderCredential(
             f"Provider {provider!r} refused the gateway's own credential (it answered {status}).",
             hint=f"Not your key: the admin must mend [providers.{provider}] credential.",
@@ -122,10 +122,14 @@ def _error_fields(body: bytes) -> dict[str, Any]:
     return {"message": said, "type": value.get("__type") or value.get("type")} if isinstance(said, str) else {}
 
 
+def _is_bad_key(fields: Mapping[str, Any]) -> bool:
+    return fields.get("type") == "INVALID_ARGUMENT" and str(fields.get("message")).startswith(_BAD_KEY)
+
+
 def _of_google(error: dict[str, Any]) -> dict[str, Any]:
     details = error.get("details")
     fields = {"message": error.get("message"), "type": error["status"], "code": error["status"]}
     for one in details if isinstance(details, list) else ():
-        if isinstance(one, dict):
-            fields |= {name: one[name] for name in ("reason", "retryDelay") if isinstance(one.get(name), str)}
+        if isinstance(one, dict) and isinstance(one.get("retryDelay"), str):
+            fields["retryDelay"] = one["retryDelay"]
     return fields
