@@ -13,6 +13,8 @@ from workbench.gateway.admission.window import SECOND, Window
 from workbench.gateway.ledger.reports import Spent
 
 OVERRUN = "budget_overrun"
+_OF_REQUESTS = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
+_OF_TOKENS = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
 _Header = tuple[bytes, bytes]
 
 
@@ -118,9 +120,9 @@ class Gauge:
         limits = self.key.limits
         with self._lock:
             if limits.requests_per_minute is not None:
-                told += _headers(b"requests", limits.requests_per_minute, self._requests, now)
+                told += _headers(_OF_REQUESTS, limits.requests_per_minute, self._requests, now)
             if limits.tokens_per_minute is not None:
-                told += _headers(b"tokens", limits.tokens_per_minute, self._tokens, now)
+                told += _headers(_OF_TOKENS, limits.tokens_per_minute, self._tokens, now)
         return told
 
     def left(self, now: int) -> dict[str, float]:
@@ -138,12 +140,12 @@ class Gauge:
             return {**told, **self.purse.told(self.key.budget)}
 
 
-def _headers(what: bytes, limit: int, window: Window, now: int) -> list[_Header]:
+def _headers(names: tuple[bytes, bytes, bytes], limit: int, window: Window, now: int) -> list[_Header]:
     remaining = max(0, limit - window.used(now))
     return [
-        (b"x-ratelimit-limit-" + what, b"%d" % limit),
-        (b"x-ratelimit-remaining-" + what, b"%d" % remaining),
-        (b"x-ratelimit-reset-" + what, f"{window.reset(now) / SECOND:.3f}".rstrip("0").rstrip(".").encode() + b"s"),
+        (names[0], b"%d" % limit),
+        (names[1], b"%d" % remaining),
+        (names[2], b"%ds" % -(-window.reset(now) // SECOND)),
     ]
 
 

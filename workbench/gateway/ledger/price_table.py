@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.gateway.ledger.rate import Extras, Rate, TokenPrices
+from workbench.gateway.ledger.rate import NO_EXTRAS, Extras, Rate, TokenPrices
 
 _FILE = "model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
@@ -128,7 +128,7 @@ def _rate(fields: Mapping[str, Any], *, dearest_image: float, edition: str | Non
         tokens,
         source="price_book",
         version=edition,
-        extras=extras,
+        extras=NO_EXTRAS if extras == NO_EXTRAS else extras,
         tiers={above * 1000: _token_prices(fields, f"_above_{above}k_tokens") for above in thresholds},
     )
 

@@ -54,7 +54,8 @@ class Extras:
     """A search or a ranking."""
 
 
-_NO_EXTRAS = Extras()
+NO_EXTRAS = Extras()
+"""Nothing but tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Rate:
     """`settings`, `price_book` or `local`."""
     version: str | None = None
     """Which edition of the source."""
-    extras: Extras = _NO_EXTRAS
+    extras: Extras = NO_EXTRAS
     """Everything else."""
     tiers: Mapping[int, TokenPrices] = field(default_factory=dict)
     """By number of input tokens: above it, all tokens of a call have these prices."""
@@ -79,7 +80,7 @@ class Rate:
             if usage.input_tokens > above:
                 tokens = dearer
         cost = tokens.cost(usage)
-        if self.extras is not _NO_EXTRAS:
+        if self.extras is not NO_EXTRAS:
             cost += self._beside(usage, tokens)
         return round(cost, 12)
 
@@ -104,9 +105,13 @@ class Rate:
     def most(self, usage: Usage) -> float:
         """Return the most that a call can cost which uses no more than `usage`, whatever kind its tokens are."""
         extras = self.extras
+        most = usage.input_tokens * self.dearest_input(usage.input_tokens)
+        if usage.output_tokens:
+            most += usage.output_tokens * self.dearest_output(usage.input_tokens)
+        if extras is NO_EXTRAS:
+            return most
         return (
-            usage.input_tokens * self.dearest_input(usage.input_tokens)
-            + usage.output_tokens * self.dearest_output(usage.input_tokens)
+            most
             + usage.images * extras.image
             + usage.audio_seconds * extras.second
             + usage.characters * extras.character
@@ -116,12 +121,16 @@ class Rate:
     def dearest_input(self, input_tokens: int) -> float:
         """Return the most that an input token of a call can cost which has no more than `input_tokens`."""
         extras = self.extras
+        if extras is NO_EXTRAS and not self.tiers:
+            return self.tokens.dearest_input
         kinds = (extras.audio_input_token or 0.0, extras.image_input_token or 0.0)
         return max(*kinds, *(prices.dearest_input for prices in self._in_reach(input_tokens)))
 
     def dearest_output(self, input_tokens: int) -> float:
         """Return the most that an output token of such a call can cost."""
         extras = self.extras
+        if extras is NO_EXTRAS and not self.tiers:
+            return self.tokens.output
         kinds = (extras.reasoning_token or 0.0, extras.audio_output_token or 0.0, extras.image_output_token or 0.0)
         return max(*kinds, *(prices.output for prices in self._in_reach(input_tokens)))
 
