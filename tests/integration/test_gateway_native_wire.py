@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.simulator import wait_until
 from workbench.wire import event_stream
 
 OK = (200, {"content-type": "application/json"}, b'{"ok": true}')
@@ -298,6 +299,44 @@ def test_twenty_megabytes_pass_in_bounded_memory(
     assert peak[0] - before < 12 * 1024 * 1024
 
 
+def test_a_body_is_asked_for_only_where_it_is_wanted(gateway: RunningGateway, upstream: Upstream, key: str) -> None:
+    body = form(('name="model"', b"whisper-1"), ('name="file"; filename="a"', b"x" * 1000))
+    head = (
+        f"HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    )
+    head += f"Content-Type: {FORM['content-type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    place = urlsplit(gateway.url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=10) as line:
+        line.sendall(f"POST /openai/v1/audio/transcriptions {head}".encode())
+        assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(body)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert upstream.seen[0].body == body
+    status, _ = raw(gateway, f"POST /openai/v1/organization {head}")
+    assert status == 403
+
+
+def test_a_caller_who_leaves_in_the_middle_of_an_upload_leaves_a_row(
+    gateway: RunningGateway, http: httpx.Client, upstream: Upstream, key: str
+) -> None:
+    start = form(('name="model"', b"whisper-1"), ('name="file"; filename="a"', b"x" * 300_000))[:-20]
+    head = f"POST /openai/v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
+    head += f"Content-Type: {FORM['content-type']}\r\nContent-Length: 9000000\r\n\r\n"
+    place = urlsplit(gateway.url)
+    before = row_of(gateway, http)["request_id"]
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=10) as line:
+        line.sendall(head.encode() + start)
+    wait_until(lambda: row_of(gateway, http)["request_id"] != before, "no row came")
+    row = row_of(gateway, http)
+    assert (row["outcome"], row["status"]) == ("client_left", 499)
+
+
+def test_a_head_is_answered_without_a_body(http: httpx.Client, upstream: Upstream) -> None:
+    answer = http.head("/openai/v1/models")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert upstream.seen[0].method == "HEAD"
+
+
 def iter_of(body: bytes) -> Iterator[bytes]:
     for at in range(0, len(body), 100_000):
         yield body[at : at + 100_000]
@@ -342,7 +381,7 @@ def test_a_path_that_could_mean_something_else_goes_nowhere(
     for method in ("GET", "POST"):
         status, body = raw(gateway, f"{method} {path} {rest}")
         assert 400 <= status < 500, (status, body)
-        assert b"error" in body
+        assert b"request_id" in body
     assert upstream.seen == []
 
 
@@ -508,3 +547,6 @@ def test_a_row_is_left_by_each_of_them(gateway: RunningGateway, http: httpx.Clie
     http.get("/openai/v1/organization")
     row = row_of(gateway, http)
     assert (row["outcome"], row["status"], row["path"]) == ("refused", 403, "/openai/v1/organization")
+    http.get("/anthropic/v1/mess%5cages")
+    row = row_of(gateway, http)
+    assert (row["outcome"], row["error_code"], row["path"]) == ("refused", "bad_path", "/anthropic/v1/mess\\ages")

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from workbench.gateway.parts import Parts
     from workbench.gateway.providers.provider import Provider, Stream
     from workbench.gateway.routing.attempts import Attempt
-    from workbench.settings import Kind
 
 _OPEN_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 _JSON = "application/json"
@@ -57,16 +56,26 @@ _NO_CONTENT, _NOT_MODIFIED, _BAD_REQUEST = 204, 304, 400
 class NativeErrand:
     """A request on a provider's own path; made for each request."""
 
-    def __init__(self, gateway: Parts, models: NativeModels, target: Target, kind: Kind, scope: Scope) -> None:
+    def __init__(
+        self,
+        gateway: Parts,
+        models: NativeModels,
+        target: Target,
+        scope: Scope,
+        *,
+        refusal: WorkbenchError | None = None,
+    ) -> None:
+        kind = gateway.settings.providers[target.provider].kind
         self.path = f"/{target.provider}{target.path}"
         self._gateway = gateway
         self._models = models
         self._kind = kind
+        self._question: NativeQuestion | None = None
         self._upstream = gateway.upstream
         self._target = target
         self._method: str = scope["method"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-        found = find(kind, target.provider, self._method, target.path)
+        found = refusal or find(kind, target.provider, self._method, target.path)
         self._place = found if isinstance(found, Place) else None
         self._refusal = found if isinstance(found, WorkbenchError) else None
         self._query_bytes: bytes = scope["query_string"]
@@ -165,6 +174,12 @@ class NativeErrand:
             code="shared_path",
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Let go of what is held of the body."""
+        body = self._question.body if self._question is not None else None
+        if isinstance(body, Passing):
+            body.close()
+
     # -- the provider ------------------------------------------------------------------------------------------------
 
     def needed(self, provider: Provider) -> Preparable:
@@ -198,6 +213,7 @@ class NativeErrand:
 
     async def _answer(self, provider: Provider, url: URL, response: ClientResponse) -> Whole | Stream:
         question = self._question
+        assert question is not None
         status, kind = response.status, response.content_type
         if status in _REFUSED_CREDENTIAL or (300 <= status < 400 and status != _NOT_MODIFIED):
             raise await self._upstream.client.meant(provider.name, response, refused=refusal)

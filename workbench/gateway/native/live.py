@@ -53,13 +53,12 @@ class LiveCall:
     def __init__(
         self, gateway: Parts, models: NativeModels, target: Target, scope: Scope, *, receive: Receive, send: Send
     ) -> None:
-        kind = gateway.settings.providers[target.provider].kind
         self._gateway = gateway
         self.upstream = gateway.upstream
         """What the call began with: a reload waits for its end before it closes that."""
         self._target = target
         self._scope = {**scope, "method": "GET"}
-        self._errand = NativeErrand(gateway, models, target, kind, self._scope)
+        self._errand = NativeErrand(gateway, models, target, self._scope)
         self._receive, self._send = receive, send
         self._began = perf_counter()
         self._row = LedgerRow(

@@ -223,6 +223,8 @@ NEVER: Mapping[Kind, Mapping[str, str]] = {
     "local": _COMPATIBLE_NEVER,
 }
 """Paths that no key may call, and what they lead to; what is below them is meant too."""
+_SLASH_IN_NAMES = frozenset({"bedrock", "openai_compatible", "local"})
+"""Kinds whose models have names with a slash: ARNs, and those of hubs."""
 _MAGIC = re.compile(r"[*?\[]")
 _NEVER_ENDING = (":getIamPolicy", ":setIamPolicy", ":testIamPermissions")
 
@@ -246,7 +248,8 @@ def find(kind: Kind, provider: str, method: str, path: str) -> Place | Workbench
             code="path_denied",
         )
     methods: set[str] = set()
-    for rule in RULES.get(kind, ()):
+    slash = "%2F" in path and kind not in _SLASH_IN_NAMES
+    for rule in () if slash else RULES.get(kind, ()):
         names = rule.match(path)
         if names is not None and rule.allows(method):
             return Place(rule, names)

@@ -10,7 +10,7 @@ from workbench.gateway.native import header_table
 from workbench.gateway.native.errand import NativeErrand
 from workbench.gateway.native.live import LiveCall
 from workbench.gateway.native.model import NativeModels
-from workbench.gateway.native.target import read_target
+from workbench.gateway.native.target import read_target, unread_target
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import refuse
 
@@ -30,15 +30,21 @@ class NativeRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one call live."""
         gateway = self._gateway
+        refusal: InvalidInput | None = None
         try:
             target = read_target(scope["raw_path"], scope["query_string"])
             if scope["type"] == "websocket":
                 header_table.check(scope["headers"])
         except InvalidInput as error:
-            await refuse(scope, receive, send, error)
-            return
+            if scope["type"] == "websocket":
+                await refuse(scope, receive, send, error)
+                return
+            target, refusal = unread_target(scope["path"]), error
         if scope["type"] == "websocket":
             await LiveCall(gateway, self._models, target, scope, receive=receive, send=send).live()
             return
-        kind = gateway.settings.providers[target.provider].kind
-        await Call(gateway, NativeErrand(gateway, self._models, target, kind, scope), scope, receive, send).live()
+        errand = NativeErrand(gateway, self._models, target, scope, refusal=refusal)
+        try:
+            await Call(gateway, errand, scope, receive, send).live()
+        finally:
+            errand.close()

@@ -63,6 +63,12 @@ def read_target(raw_path: bytes, query: bytes) -> Target:
     return Target(provider, "/" + "/".join(segments), "/" + "/".join(decoded), query.decode("ascii"))
 
 
+def unread_target(path: str) -> Target:
+    """Return what a path that is refused is called in the ledger; nothing of it is ever sent."""
+    provider, _, rest = path[1:].partition("/")
+    return Target(provider, "/", f"/{rest}", "")
+
+
 def _decoded(segment: str, *, last: bool) -> str:
     try:
         text = unquote_to_bytes(segment).decode("utf-8")

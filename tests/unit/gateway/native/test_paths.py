@@ -32,6 +32,7 @@ FOUND: list[tuple[Any, str, str, str, str | None]] = [
     ("bedrock", "POST", "/model/amazon.nova-lite-v1:0/invoke", "invoke", "amazon.nova-lite-v1:0"),
     ("openai_compatible", "POST", "/api/chat", "tokens", None),
     ("openai_compatible", "POST", "/chat/completions", "chat", None),
+    ("openai_compatible", "GET", "/v1/models/org%2Fmodel", "nothing", "org/model"),
     ("local", "POST", "/v1/embeddings", "usage", None),
 ]
 
@@ -59,6 +60,8 @@ def test_a_path_of_the_table_is_found(kind: Any, method: str, path: str, reads: 
         ("gemini", "POST", "/v1alpha/auth_tokens", PermissionDenied),
         ("gemini", "POST", "/v1beta/models/a/b:generateContent", NotFound),
         ("gemini", "POST", "/x/models/a:generateContent", NotFound),
+        ("gemini", "POST", "/v1beta/models/tunedModels%2Fx:generateContent", NotFound),
+        ("openai", "GET", "/v1/models/a%2Fb", NotFound),
         ("vertex", "POST", f"{VERTEX}/models/1:setIamPolicy", PermissionDenied),
         ("vertex", "GET", f"{VERTEX}/customJobs", NotFound),
         ("bedrock", "GET", "/foundation-models", NotFound),
