@@ -28,6 +28,7 @@ credential = {credential}
 {more}
 [[models]]
 name = "model"
+fallbacks = {fallbacks}
 [[models.deployments]]
 provider = "{kind}"
 model = "{model}"
@@ -60,8 +61,10 @@ def start(providers: SimulatedProviders, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "account.json").write_text(account)
     with ExitStack() as stack:
 
-        def begin(what: dict[str, str], credential: str, **environ: str) -> RunningGateway:
-            config = CONFIG.format(url=providers.url, credential=credential, **what)
+        def begin(
+            what: dict[str, str], credential: str, *, fallbacks: list[str] | None = None, **environ: str
+        ) -> RunningGateway:
+            config = CONFIG.format(url=providers.url, credential=credential, fallbacks=fallbacks or [], **what)
             (tmp_path / "home").mkdir(exist_ok=True)
             (tmp_path / "home" / "account.json").write_text(account)
             return stack.enter_context(running_gateway(tmp_path / "home", config=config, environ={**hidden, **environ}))
@@ -217,3 +220,19 @@ def test_an_idle_gateway_has_loaded_no_cloud_and_is_small(start: Start) -> None:
     packages = {part for parts in loaded for part in parts}
     assert packages.isdisjoint({"cryptography", "litellm", "tokenizers", "tiktoken", "botocore"})
     assert process.memory_info().rss < 150 * 1024 * 1024
+
+
+def test_a_provider_that_can_not_be_signed_in_to_is_passed_over(
+    providers: SimulatedProviders, start: Start, tmp_path: Path
+) -> None:
+    account = json.loads(providers.service_account()) | {"token_uri": "http://127.0.0.1:9/token"}
+    (tmp_path / "away.json").write_text(json.dumps(account))
+    other = (
+        f'\n[providers.other]\nkind = "gemini"\nbase_url = "{providers.url}"\ncredential = {{ env = "KEY" }}\n'
+        '[[models]]\nname = "second"\n[[models.deployments]]\nprovider = "other"\nmodel = "gemini-2.5-flash"\n'
+    )
+    first = {**VERTEX, "more": VERTEX["more"] + other}
+    gateway = start(first, f"{{ file = '{tmp_path / 'away.json'}' }}", fallbacks=["second"], KEY=providers.credential)
+    assert say(client_of(gateway)) == "echo: hello there"
+    (row,) = rows_of(gateway)
+    assert (row["provider"], row["outcome"], row["attempts"]) == ("other", "ok", 2)
