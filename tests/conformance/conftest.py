@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import certifi
 import pytest
 from access import configuration, credentials, environment
 from bench import Bench
@@ -29,3 +31,14 @@ def bench(simulator: SimulatedProviders, tmp_path_factory: pytest.TempPathFactor
 def _nothing_left_over(simulator: SimulatedProviders) -> Iterator[None]:
     yield
     simulator.clear()
+
+
+@pytest.fixture(scope="module")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have clients that speak plain HTTP load one certificate rather than all: it is most of what making them costs."""
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    file.write_text(Path(certifi.where()).read_text("utf-8").partition(end)[0] + end, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield

@@ -9,6 +9,8 @@ import pytest
 from bench import Bench
 from sdks import IN_PROCESS, THROUGH, InProcess, Sdk, case_names
 
+pytestmark = pytest.mark.usefixtures("one_certificate")
+
 
 @dataclass(frozen=True)
 class Difference:

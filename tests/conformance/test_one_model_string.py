@@ -12,6 +12,8 @@ from expected import ECHO
 
 from workbench.simulator.answer import note_of
 
+pytestmark = pytest.mark.usefixtures("one_certificate")
+
 PROVIDERS = ("openai", "anthropic", "gemini", "vertex", "bedrock")
 TOOLS: Any = [{"type": "function", "function": {"name": TOOL_NAMES[0], "parameters": TOOL_SCHEMA}}]
 

@@ -7,6 +7,8 @@ from bench import Bench
 from expected import check
 from sdks import IN_PROCESS, InProcess, Sdk, case_names
 
+pytestmark = pytest.mark.usefixtures("one_certificate")
+
 PLACES = [
     pytest.param(sdk, lane, case, id=f"{sdk}-{lane}-{case}")
     for sdk in IN_PROCESS

@@ -100,18 +100,18 @@ class TestTheCommand:
         assert {case["provider"] for case in told["cases"]} == {"openai", "anthropic"}
         assert not list(tmp_path.glob("state.db*"))
 
-    def test_own_paths_of_each_kind_answer(self, simulator: SimulatedProviders, tmp_path: Path) -> None:
-        done = self.gate(tmp_path, simulator, "--yes", "--json", "--only", "own path")
-        cases = [case for case in json.loads(done.stdout)["cases"] if case["case"] == "own path"]
-        told = {case["provider"]: case["outcome"] for case in cases}
-        assert told.pop("vertex") == "skipped"  # its path names a project, which a caller does not know
-        assert told == dict.fromkeys(("openai", "anthropic", "gemini", "bedrock"), "passed")
-
-    def test_a_broken_provider_is_not(self, simulator: SimulatedProviders, tmp_path: Path) -> None:
+    def test_one_broken_provider_closes_the_gate(self, simulator: SimulatedProviders, tmp_path: Path) -> None:
         simulator.fail("status", status=500, times=0, provider="anthropic")
-        done = self.gate(tmp_path, simulator, "--yes", "--only", "plain", "--model", "claude-sonnet-4-5")
+        done = self.gate(tmp_path, simulator, "--yes", "--json", "--only", "plain", "--only", "own path")
+        cases = [case for case in json.loads(done.stdout)["cases"] if case["case"] != "task"]
+        told = {(case["provider"], case["case"]): case["outcome"] for case in cases}
         assert done.returncode == 1
-        assert "failed" in done.stdout
+        assert told.pop(("vertex", "own path")) == "skipped"  # it names a project, which a caller does not know
+        assert {place for place, outcome in told.items() if outcome != "passed"} == {
+            ("anthropic", "plain"),
+            ("anthropic", "own path"),
+        }
+        assert {provider for provider, _ in told} == {"openai", "anthropic", "gemini", "vertex", "bedrock"}
 
     def test_third_parties_are_not_called_before_somebody_says_yes(
         self, simulator: SimulatedProviders, tmp_path: Path
