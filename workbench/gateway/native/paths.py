@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from workbench.errors import MethodNotAllowed, NotFound, PermissionDenied, WorkbenchError
 from workbench.gateway.access.scopes import Scopes
@@ -247,15 +248,11 @@ def find(kind: Kind, provider: str, method: str, path: str) -> Place | Workbench
             hint="That is done with the provider itself, by the admin.",
             code="path_denied",
         )
-    methods: set[str] = set()
-    slash = "%2F" in path and kind not in _SLASH_IN_NAMES
-    for rule in () if slash else RULES.get(kind, ()):
-        names = rule.match(path)
-        if names is not None and rule.allows(method):
-            return Place(rule, names)
-        if names is not None:
-            methods |= rule.methods
-    if methods:
+    place = _place(kind, method, path)
+    if place is not None:
+        return place
+    methods = {method for rule in RULES.get(kind, ()) if rule.match(path) is not None for method in rule.methods}
+    if methods and not _has_strange_slash(kind, path):
         return MethodNotAllowed(
             f"/{provider}{path[:200]} does not take {method[:20]}.", hint=f"It takes {', '.join(sorted(methods))}."
         )
@@ -270,6 +267,21 @@ def find(kind: Kind, provider: str, method: str, path: str) -> Place | Workbench
     )
 
 
+@lru_cache(maxsize=2048)
+def _place(kind: Kind, method: str, path: str) -> Place | None:
+    if _has_strange_slash(kind, path):
+        return None
+    for rule in RULES.get(kind, ()):
+        if rule.allows(method) and (names := rule.match(path)) is not None:
+            return Place(rule, names)
+    return None
+
+
+def _has_strange_slash(kind: Kind, path: str) -> bool:
+    return "%2F" in path and kind not in _SLASH_IN_NAMES
+
+
+@lru_cache(maxsize=2048)
 def _never(kind: Kind, path: str) -> str | None:
     for never, what in NEVER.get(kind, {}).items():
         if path == never or path.startswith(never + "/"):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from workbench.errors import InvalidInput
@@ -53,14 +54,24 @@ def read_target(raw_path: bytes, query: bytes) -> Target:
     """Return where a request points; raises InvalidInput where the path could be read in more than one way."""
     if len(raw_path) > _MOST_BYTES or len(query) > _MOST_BYTES:
         raise _unclear(f"it is longer than {_MOST_BYTES} bytes")
-    if not _SENT.fullmatch(raw_path) or not _QUERY.fullmatch(query):
-        raise _unclear("it holds a character that must be percent-encoded, or may not be there at all")
+    target = _read_path(raw_path)
+    if not query:
+        return target
+    if not _QUERY.fullmatch(query):
+        raise _strange()
+    return replace(target, query=query.decode("ascii"))  # not remembered: a key may stand in it
+
+
+@lru_cache(maxsize=2048)
+def _read_path(raw_path: bytes) -> Target:
+    if not _SENT.fullmatch(raw_path):
+        raise _strange()
     first, *segments = raw_path.decode("ascii")[1:].split("/")
     decoded = [_decoded(segment, last=number == len(segments)) for number, segment in enumerate(segments, start=1)]
     provider = _decoded(first, last=False)
     if _ESCAPE.search(first):
         raise _unclear("the provider's name is percent-encoded")
-    return Target(provider, "/" + "/".join(segments), "/" + "/".join(decoded), query.decode("ascii"))
+    return Target(provider, "/" + "/".join(segments), "/" + "/".join(decoded), "")
 
 
 def unread_target(path: str) -> Target:
@@ -93,6 +104,10 @@ def _is_credential(part: str, key: str | None) -> bool:
     name, value = (unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace") for text in (name, value))
     name = name.strip().lower()
     return name in _KEY_NAMES or name.startswith("x-amz-") or bool(key and (key in value or key in name))
+
+
+def _strange() -> InvalidInput:
+    return _unclear("it holds a character that must be percent-encoded, or may not be there at all")
 
 
 def _unclear(why: str) -> InvalidInput:
