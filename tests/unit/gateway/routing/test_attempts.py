@@ -194,6 +194,11 @@ def test_a_substitute_comes_before_on_demand_where_the_model_says_so(world, mode
     assert there.call("a", scopes=Scopes(models=("a",))) == ["p"]
 
 
+def test_only_reserved_capacity_of_a_substitute_is_used(world, model):
+    there = world(model("a", "p", substitutes=("b",)), model("b", "q", at("r", capacity="reserved")))
+    assert there.call("a", down) == ["p", "r"]
+
+
 def test_with_room_of_its_own_a_model_has_no_substitute(world, model):
     there = world(model("a", "p", substitutes=("b",)), model("b", at("r", capacity="reserved")))
     assert [there.call("a") for _ in range(5)] == [["p"]] * 5
