@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -132,12 +133,11 @@ def without_credentials(headers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _understood(asking: Asking, target: Target) -> Chat:
-    from litellm.litellm_core_utils.get_supported_openai_params import get_supported_openai_params  # noqa: PLC0415
     from litellm.types.utils import LlmProviders  # noqa: PLC0415
     from litellm.utils import ProviderConfigManager, get_optional_params  # noqa: PLC0415
 
     family, model = target.family(asking), target.model(asking)
-    known = (set(get_supported_openai_params(model=model, custom_llm_provider=family) or ()) | target.own) - _NEVER
+    known = (_supported(family, model) | target.own) - _NEVER
     refuse_unknown(asking, known | _NOT_PARAMETERS, harmless=HARMLESS)
     wished = {
         name: value
@@ -157,7 +157,15 @@ def _understood(asking: Asking, target: Target) -> Chat:
     return Chat(asking, config, model, messages, optional, json_mode)
 
 
-def _left_out(name: str, value: object, known: set[str]) -> bool:
+@lru_cache(maxsize=256)
+def _supported(family: str, model: str) -> frozenset[str]:
+    """Return the fields that litellm says it can honour; it takes long to find out."""
+    from litellm.litellm_core_utils.get_supported_openai_params import get_supported_openai_params  # noqa: PLC0415
+
+    return frozenset(get_supported_openai_params(model=model, custom_llm_provider=family) or ())
+
+
+def _left_out(name: str, value: object, known: frozenset[str]) -> bool:
     """Tell whether a field says what holds anyway, or is a name that the target has no place for."""
     return is_harmless(name, value, HARMLESS) and (HARMLESS[name] is not ANY or name not in known)
 
