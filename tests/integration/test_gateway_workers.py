@@ -73,7 +73,7 @@ def workers(gateway: RunningGateway) -> list[psutil.Process]:
 
 def test_both_answer_and_each_writes_a_chain_of_its_own(gateway: RunningGateway) -> None:
     key = gateway.issue_key()
-    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer", seconds=30)
     assert len(workers(gateway)) == WORKERS
     ledger = gateway.home / "ledger" / "calls.db"
     with sqlite3.connect(ledger) as connection:
@@ -89,7 +89,7 @@ def test_a_new_key_a_revoked_one_and_its_streams_are_every_workers_affair(
     with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {gateway.owner_token}"}) as admin:
         issued = admin.post("/keys/exploration", json={"note": "x"}).json()
         key = issued["key"]
-        wait_until(lambda: statuses(gateway, key) == {200}, "a worker does not know the key", seconds=5)
+        wait_until(lambda: statuses(gateway, key) == {200}, "a worker does not know the key", seconds=30)
         providers.fail("slow", seconds=0.2, times=0)
         ended: list[str] = []
 
@@ -117,33 +117,33 @@ def test_a_new_key_a_revoked_one_and_its_streams_are_every_workers_affair(
 
 def test_a_worker_that_dies_is_started_again_while_the_others_serve(gateway: RunningGateway) -> None:
     key = gateway.issue_key()
-    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer", seconds=30)
     before = {worker.pid for worker in workers(gateway)}
     os.kill(min(before), signal.SIGKILL)
-    wait_until(lambda: len({w.pid for w in workers(gateway)} - before) == 1, "no other worker was started")
-    wait_until(lambda: statuses(gateway, key) == {200}, "the new worker does not answer", seconds=20)
+    wait_until(lambda: len({w.pid for w in workers(gateway)} - before) == 1, "no other worker was started", seconds=30)
+    wait_until(lambda: statuses(gateway, key) == {200}, "the new worker does not answer", seconds=30)
     assert "is started again" in (gateway.home / "gateway.stderr").read_text()
     assert gateway.stop() == 0
 
 
 def test_a_new_configuration_reaches_every_worker(gateway: RunningGateway, providers: SimulatedProviders) -> None:
     key = gateway.issue_key()
-    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer", seconds=30)
     file = gateway.home / "workbench.toml"
     file.write_text(config(providers.url, "chat", "second"))
     os.kill(gateway.process.pid, signal.SIGHUP)
-    wait_until(lambda: statuses(gateway, key, "second") == {200}, "a worker has not reloaded")
+    wait_until(lambda: statuses(gateway, key, "second") == {200}, "a worker has not reloaded", seconds=30)
     file.write_text(config(providers.url, "chat", "second", "third"))
     told = httpx.post(
         f"{gateway.url}/admin/v1/reload", headers={"authorization": f"Bearer {gateway.owner_token}"}, timeout=30
     )
     assert told.json()["models"]["added"] == ["third"]
-    wait_until(lambda: statuses(gateway, key, "third") == {200}, "a worker has not reloaded")
+    wait_until(lambda: statuses(gateway, key, "third") == {200}, "a worker has not reloaded", seconds=30)
 
 
 def test_what_is_streamed_ends_before_the_gateway_does(gateway: RunningGateway, providers: SimulatedProviders) -> None:
     key = gateway.issue_key()
-    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer")
+    wait_until(lambda: statuses(gateway, key) == {200}, "not all workers answer", seconds=30)
     providers.fail("slow", seconds=0.02)
     with httpx.stream(
         "POST", f"{gateway.url}/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, timeout=60,
@@ -186,3 +186,24 @@ def test_an_embedded_gateway_is_one_process(tmp_path: Path) -> None:
     running = running_gateway(tmp_path, arguments=("--embedded", "--workers", "2"))
     with pytest.raises(RuntimeError, match="one process"), running:
         pass
+
+
+def test_prompts_and_models_of_one_worker_are_every_workers(gateway: RunningGateway) -> None:
+    key = gateway.issue_key()
+    admin = {"authorization": f"Bearer {gateway.owner_token}"}
+    for version in (1, 2):  # one after the other, by whichever worker takes it
+        wish = {"version": version, "template": f"Say {version}.", "reason": "better"}
+        published = httpx.post(f"{gateway.url}/v1/prompts/greeting@live", json=wish, headers=admin, timeout=30)
+        assert published.status_code in (200, 201), published.text
+
+    def versions() -> set[int]:
+        path = f"{gateway.url}/v1/prompts/greeting@live"
+        answers = [httpx.get(path, headers={"authorization": f"Bearer {key}"}, timeout=30) for _ in range(16)]
+        return {answer.json().get("version", 0) for answer in answers}
+
+    wait_until(lambda: versions() == {2}, "a worker has another prompt", seconds=30)
+    model = {"name": "added", "provider": "acme", "model": "gpt-4o-mini"}
+    assert httpx.post(f"{gateway.url}/admin/v1/models", json=model, headers=admin, timeout=30).status_code in (200, 201)
+    wait_until(lambda: statuses(gateway, key, "added") == {200}, "a worker does not know the model", seconds=30)
+    assert httpx.delete(f"{gateway.url}/admin/v1/models/added", headers=admin, timeout=30).status_code in (200, 204)
+    wait_until(lambda: statuses(gateway, key, "added") == {404}, "a worker still knows the model", seconds=30)
