@@ -55,7 +55,7 @@ def test_anthropics_stream_tells_its_usage_in_two_parts() -> None:
     for _ in range(3):
         assert reader.event(sent("content_block_delta")) is Sign.PASS
     assert reader.usage(question_bytes=0) == Usage(input_tokens=8, output_tokens=3, cached_input_tokens=3)
-    assert reader.estimated
+    assert [reader.estimated] == [True]
     assert reader.event(sent("ping")) is Sign.PASS
     reader.event(sent("message_delta", usage={"output_tokens": 9}))
     assert not reader.ends_well()
@@ -66,8 +66,10 @@ def test_anthropics_stream_tells_its_usage_in_two_parts() -> None:
 
 
 def test_gemini_counts_thoughts_beside_the_answer() -> None:
-    told = {"promptTokenCount": 10, "candidatesTokenCount": 4, "thoughtsTokenCount": 6, "cachedContentTokenCount": 3,
-            "toolUsePromptTokenCount": 2, "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1}]}  # fmt: skip
+    told = {"promptTokenCount": 10, "candidatesTokenCount": 4, "thoughtsTokenCount": 6,
+            "cachedContentTokenCount": 3,
+            "toolUsePromptTokenCount": 2,
+            "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1}]}  # fmt: skip
     assert whole(GenerateReader(), {"usageMetadata": told}) == Usage(
         input_tokens=12, output_tokens=10, cached_input_tokens=3, reasoning_tokens=6, image_output_tokens=1
     )
