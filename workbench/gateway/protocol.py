@@ -34,6 +34,7 @@ WRITABLE = "workbench.writable"
 """In the scope of a request: a function that tells whether the caller reads, so that nothing waits to be sent."""
 
 _MAX_HEAD_BYTES = 64 * 1024
+_MOST_DISCARDED = 256 * 1024 * 1024
 _FRAMING_PER_BYTE = 17
 """A byte of a body, and what its chunk headers may need at most for each such byte."""
 _VERSIONS = ("1.1", "1.0")
@@ -85,6 +86,7 @@ class GatewayProtocol(asyncio.Protocol):
         self._refusal = b""
         self._refused: _Refused | None = None
         self._unread = 0
+        self._discarded = 0
         self._reads_paused = False
         self.writes_paused = False
         """Whether the caller does not read as fast as we write."""
@@ -240,13 +242,19 @@ class GatewayProtocol(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a request's body."""
         self._unread -= _FRAMING_PER_BYTE * len(body)
-        if not self._incoming.complete:  # else it was answered without being read
+        if not self._incoming.complete:
             self._incoming.feed(body)
+            return
+        # Answered without being read: the caller may not look at the answer before it has sent all.
+        self._discarded += len(body)
+        if self._discarded > _MOST_DISCARDED:
+            self._deaf = True
+            self._transport.close()
 
     def on_message_complete(self) -> None:
         """End a request."""
         self._reading_body = False
-        self._unread = 0
+        self._unread = self._discarded = 0
         self._due = math.inf
         if self._parser.should_upgrade() and self._asks_for_websocket():
             return

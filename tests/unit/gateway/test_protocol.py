@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from workbench.gateway import protocol as protocol_room
 from workbench.gateway.protocol import ON_LEFT, GatewayProtocol
 from workbench.testing.simulator import wait_until
 
@@ -279,6 +280,20 @@ def test_an_answer_before_the_body_leaves_the_connection_good(server: tuple[App,
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
         connection.sendall(b"x" * 1_000_000 + b"GET /next HTTP/1.1\r\nhost: a\r\n\r\n")
         assert b'"/next"' in connection.recv(65536)
+
+
+def test_a_body_that_nobody_reads_is_not_taken_for_ever(
+    server: tuple[App, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, port = server
+    monkeypatch.setattr(protocol_room, "_MOST_DISCARDED", 1_000_000)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"POST /early HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+        endless = (b"186a0\r\n" + b"x" * 100_000 + b"\r\n") * 300
+        with pytest.raises(ConnectionError):
+            connection.sendall(endless)
+    assert alive(port)
 
 
 def test_an_answer_with_a_header_inside_a_header_is_never_sent(server: tuple[App, int]) -> None:
