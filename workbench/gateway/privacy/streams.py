@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -13,7 +15,13 @@ from workbench.wire import event_stream, sse
 from workbench.wire.json_strings import Path, exchanged
 from workbench.wire.sse import Event
 
+
+class _Chunk(msgspec.Struct):
+    bytes: str = ""
+
+
 _object = msgspec.json.Decoder(dict[str, Any])
+_chunk = msgspec.json.Decoder(_Chunk)
 PROTOCOLS: Mapping[str, Deltas] = {
     "openai": OpenAIDeltas(),
     "anthropic": MessageDeltas(),
@@ -30,11 +38,14 @@ class StreamRestorer:
         self._vault = vault
         self._deltas = PROTOCOLS[dialect]
         self._texts: dict[Hashable, TextInPieces] = {}
+        self._wrapped: StreamRestorer | None = None
 
     def event(self, event: Event) -> Event:
         """Return an event with the texts that are certain by now; what was held back comes before an end."""
         if not event.data:
             return event
+        if event.name == "chunk" and _is_message(event.raw):
+            return self._chunk(event)
         try:
             content = _object.decode(event.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -52,6 +63,24 @@ class StreamRestorer:
         if news:
             event = _with_data(event, exchanged(event.data, news))
         return self._ended(event, content)
+
+    def _chunk(self, event: Event) -> Event:
+        """Restore what InvokeModel's stream wraps: the model's own event, for Claude one of Anthropic's."""
+        if self._wrapped is None:
+            self._wrapped = StreamRestorer(self._vault, "anthropic")
+        try:
+            inner = base64.b64decode(_chunk.decode(event.data).bytes)
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error):
+            return event
+        plain = sse.frame(inner)
+        restored = self._wrapped.event(sse.parse(plain)).raw
+        if restored == plain:
+            return event
+        wraps = [
+            msgspec.json.encode(_Chunk(base64.b64encode(one.data).decode())) for one in sse.Splitter().feed(restored)
+        ]
+        raw = b"".join(event_stream.event("chunk", data) for data in wraps)
+        return Event(raw=raw, data=wraps[-1], name=event.name)
 
     def _ended(self, event: Event, content: dict[str, Any] | None) -> Event:
         """Put what was still held back of the texts that end here before the event that ends them."""
