@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,8 @@ def test_a_wrong_line_of_a_batch_is_told_by_its_number(
 def test_the_model_of_a_finished_job_is_its_makers_without_a_configuration(
     person: Maker, providers: SimulatedProviders
 ) -> None:
-    ana, mate, ben = person(use_case="tuning"), person(use_case="tuning"), person()
+    ana, ben = person(use_case="tuning"), person()
+    mate = person(use_case="tuning", scopes={"models": ["fast"]})
     training = upload(ana)
     job = ana.fine_tuning.jobs.create(model="fast", training_file=training, suffix="menus")
     assert (job.status, job.training_file) == ("succeeded", training)
@@ -206,6 +208,10 @@ def test_the_model_of_a_finished_job_is_its_makers_without_a_configuration(
     assert answer.model == job.fine_tuned_model
     assert job.fine_tuned_model in [model.id for model in mate.models.list()]
     assert job.fine_tuned_model not in [model.id for model in ben.models.list()]
+    with pytest.raises(openai.PermissionDeniedError):  # what it was made from is not allowed there
+        person(use_case="tuning", scopes={"models": ["hidden"]}).chat.completions.create(
+            model=job.fine_tuned_model, messages=[{"role": "user", "content": "hello"}]
+        )
     with pytest.raises(openai.NotFoundError):
         ben.chat.completions.create(model=job.fine_tuned_model, messages=[{"role": "user", "content": "hello"}])
     with pytest.raises(openai.NotFoundError):
@@ -353,6 +359,22 @@ class TestRepeats:
         assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
         assert self.post(gateway, ana.api_key, body, name="twice").json()["id"] != first.json()["id"]
         assert self.post(gateway, ben.api_key, body).status_code == 404
+
+    def test_one_that_is_on_its_way_is_not_sent_twice(
+        self, gateway: RunningGateway, person: Maker, providers: SimulatedProviders
+    ) -> None:
+        ana = person()
+        body = {"input_file_id": upload(ana, batch_file(), "batch"), "endpoint": "/v1/chat/completions",
+                "completion_window": "24h"}  # fmt: skip
+        providers.clear()
+        providers.fail("latency", seconds=2, path="/v1/batches")
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(self.post, gateway, ana.api_key, body)
+            providers.wait_until(lambda seen: len(seen) == 1)
+            again = self.post(gateway, ana.api_key, body)
+            assert (again.status_code, again.json()["error"]["code"]) == (409, "idempotency_in_flight")
+            assert first.result().status_code == 200
+        assert len(providers.requests) == 1
 
     def test_one_that_failed_may_be_sent_again(
         self, gateway: RunningGateway, person: Maker, providers: SimulatedProviders

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workbench.errors import Unavailable
+from workbench.errors import InvalidInput, Unavailable
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.kinds import Needs
 from workbench.gateway.providers.local import LocalProvider, _Ready
 from workbench.gateway.providers.provider import ConnectionDropped
-from workbench.gateway.unified.operations import CHAT
+from workbench.gateway.unified.operations import CHAT, COMPLETIONS
 from workbench.settings.tables import ProviderSettings, Timeouts
 
 STAND_IN = """
@@ -84,6 +84,12 @@ async def test_the_child_starts_with_the_first_call_and_serves_the_next(start, t
     for _ in range(3):
         assert b'"model": "m"' in (await provider.answer(*ask("m"))).body
     assert len(starts(tmp_path)) == 1
+
+
+async def test_an_operation_that_it_has_not_is_refused_by_name(start) -> None:
+    with pytest.raises(InvalidInput, match="completions") as caught:
+        await start(STAND_IN).answer(COMPLETIONS.parse(b'{"model": "x", "prompt": "hi"}', {}), "m")
+    assert caught.value.error_code == "unsupported_operation"
 
 
 async def test_many_first_calls_start_one_child(start, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 from yarl import URL
 
-from workbench.errors import ProviderError, ProviderUnavailable, Unavailable, WorkbenchError
+from workbench.errors import InvalidInput, ProviderError, ProviderUnavailable, Unavailable, WorkbenchError
 from workbench.gateway.providers.http import HttpClient, HttpStream, read_whole
 from workbench.gateway.providers.openai import OpenAIProvider
 from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Question, Whole
@@ -30,6 +30,7 @@ from workbench.wire.envelope import error_from_body
 START_SECONDS = 90.0
 _STOP_SECONDS = 5.0
 _LINE_LIMIT = 64 * 1024
+_OPERATIONS = ("chat/completions", "embeddings")
 
 
 class _Ready(msgspec.Struct):
@@ -86,6 +87,7 @@ class LocalProvider:
 
     async def answer(self, question: Question, model: str) -> Whole | HttpStream:
         """Ask for a plain answer."""
+        self._check(question)
         server = await self._running()
         try:
             return await server.answer(question, model)
@@ -94,11 +96,21 @@ class LocalProvider:
 
     async def stream(self, question: Question, model: str) -> HttpStream:
         """Ask for a stream."""
+        self._check(question)
         server = await self._running()
         try:
             return await server.stream(question, model)
         except ProviderError as error:
             raise await self._explained(error) from error
+
+    def _check(self, question: Question) -> None:
+        """Refuse what the child has no path for."""
+        if question.operation not in _OPERATIONS:
+            raise InvalidInput(
+                f"Provider {self.name!r} (kind 'local') can't answer {question.operation!r}.",
+                hint=f"Name another model; this one's provider answers {' and '.join(_OPERATIONS)}.",
+                code="unsupported_operation",
+            )
 
     async def engines(self) -> list[dict[str, Any]]:
         """Return the models that are in memory; a child that does not run has none, and is not started for it."""

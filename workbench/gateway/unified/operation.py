@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.errors import InvalidInput, PermissionDenied
+from workbench.errors import InvalidInput, NotFound, PermissionDenied
 from workbench.gateway.dialects.dialect import Dialect, Headers
 from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.routing.attempts import Attempt, Attempts
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from workbench.gateway.parts import Parts
     from workbench.gateway.providers.provider import Provider, Stream, Whole
     from workbench.gateway.routing.models import Model
+
+_EDITION = r"(-\d[\d-]*)?"
+"""What a provider may add to the name of a model that it tunes: the day of an edition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class FormOperation(Operation):
 
 def asked_model(name: str, key: Key, gateway: Parts, *, path: str, task: str) -> Model:
     """Return the model of that name; raises PermissionDenied, NotFound, or InvalidInput for one of another task."""
-    if not key.scopes.allow_model(name):
+    if not (key.scopes.allow_model(name) or _made_from_allowed(name, key, gateway)):
         raise PermissionDenied(
             f"Key {key.id} may not use model {name[:200]!r} at {path}.", hint="`/me` tells what it may use."
         )
@@ -103,6 +107,23 @@ def asked_model(name: str, key: Key, gateway: Parts, *, path: str, task: str) ->
             param="model",
         )
     return model
+
+
+def _made_from_allowed(name: str, key: Key, gateway: Parts) -> bool:
+    """Tell whether a name is of a model that the key's own people have tuned, from one that the key may use."""
+    try:
+        made = gateway.models.get(name, key)
+    except NotFound:
+        return False
+    base, provider = made.facts.get("fine_tuned_from"), made.deployments[0].provider
+    if made.audience is None or not isinstance(base, str):
+        return False
+    return any(
+        deployment.provider == provider and re.fullmatch(f"{re.escape(deployment.model)}{_EDITION}", base)
+        for model in gateway.models.visible(key)
+        if key.scopes.allow_model(model.name)
+        for deployment in model.deployments
+    )
 
 
 async def ask(provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
