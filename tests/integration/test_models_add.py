@@ -100,6 +100,9 @@ def test_a_model_of_a_server_answers_by_name_at_once_and_after_a_restart(
     assert (home / "workbench.toml").read_text("utf-8").count("[providers.127-0-0-1]") == 1  # one server, one entry
     with running_gateway(home) as gateway:
         assert ask(gateway, "team/qwen").status_code == 200
+        command = [sys.executable, "-m", "workbench.cli", "models", "forget", "team/qwen", "--url", gateway.url]
+        subprocess.run(command, check=True)
+        assert ask(gateway, "team/qwen").status_code == 404
 
 
 def test_a_file_of_weights_is_served_here(model_home: Path, add: Add) -> None:
