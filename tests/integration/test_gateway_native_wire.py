@@ -539,6 +539,32 @@ def test_a_stream_without_its_terminal_event_ends_in_an_error_of_its_protocol(
     assert event_stream.read(second.raw).failed
 
 
+def test_ollamas_lines_are_read_as_they_pass(gateway: RunningGateway, http: httpx.Client, upstream: Upstream) -> None:
+    lines = b'{"message":{"content":"x"},"done":false}\n'
+    last = b'{"done":true,"prompt_eval_count":3,"eval_count":4}\n'
+    upstream.tell(200, {"content-type": "application/x-ndjson"}, lines + last)
+    ask = {"model": "llama3.2", "messages": []}
+    assert http.post("/bare/api/chat", json=ask).content == lines + last
+    row = row_of(gateway, http)
+    assert (row["model"], row["input_tokens"], row["output_tokens"]) == ("bare/llama3.2", 3, 4)
+    upstream.tell(200, {"content-type": "application/x-ndjson"}, lines)
+    told = http.post("/bare/api/chat", json=ask).content
+    assert json.loads(told.splitlines()[-1])["error"]["code"] == "stream_cut"
+
+
+def test_what_may_have_been_made_is_not_sent_once_more(
+    gateway: RunningGateway, http: httpx.Client, upstream: Upstream
+) -> None:
+    def drop(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        raise ConnectionAbortedError
+
+    upstream.answer = drop
+    spelt = {"authorization": f"Bearer {scoped_key(gateway, paths=['*', '/openai/v1/batches*'])}"}
+    answer = httpx.post(f"{gateway.url}/openai/v1/batches", headers=spelt, json={"input_file_id": "file-1"})
+    assert answer.status_code == 502
+    assert len(upstream.seen) == 1
+
+
 def test_a_row_is_left_by_each_of_them(gateway: RunningGateway, http: httpx.Client, upstream: Upstream) -> None:
     upstream.tell(200, {"content-type": "text/event-stream"}, b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n')
     http.post("/openai/v1/chat/completions", json={"model": "m", "stream": True})

@@ -15,6 +15,7 @@ from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.native.paths import Place
 from workbench.gateway.native.target import Target
 from workbench.settings import Kind
+from workbench.wire import json_lines
 
 _KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _KEY_PARAMETERS = ("key", "api-key", "access_token")
@@ -51,6 +52,12 @@ _NATIVE: dict[str, Dialect] = {
     dialect.name: replace(dialect, presented=presented) for dialect in (OPENAI, ANTHROPIC, GEMINI, BEDROCK)
 }
 _ARRAY = replace(GEMINI_ARRAY, presented=presented)
+_LINES = replace(
+    _NATIVE["openai"],
+    error_event=lambda body: body + b"\n",
+    framing=lambda content_type: json_lines.Splitter() if content_type == json_lines.CONTENT_TYPE else None,
+)
+"""Ollama's own paths: a stream is lines of JSON."""
 _KINDS: dict[Kind, str] = {
     "openai": "openai", "azure": "openai", "anthropic": "anthropic", "gemini": "gemini", "vertex": "gemini",
     "bedrock": "bedrock", "openai_compatible": "openai", "local": "openai", "litellm": "openai",
@@ -64,6 +71,8 @@ def dialect_of(kind: Kind, place: Place | None, target: Target) -> Dialect:
     rule = place.rule
     if rule.reads == "partner":
         return _NATIVE["anthropic" if place.names.get("publisher") == "anthropic" else "openai"]
+    if rule.reads == "tokens":
+        return _LINES
     name = rule.speaks or _KINDS[kind]
     if name == "gemini" and rule.stream and "sse" not in target.values("alt"):
         return _ARRAY

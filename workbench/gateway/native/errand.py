@@ -31,7 +31,7 @@ from workbench.gateway.native.target import Target
 from workbench.gateway.native.upstream import url_of
 from workbench.gateway.native.vertex import check_place, completed
 from workbench.gateway.providers.http import HttpStream, read_whole, request_id_of
-from workbench.gateway.providers.provider import Whole
+from workbench.gateway.providers.provider import ConnectionDropped, Whole
 from workbench.gateway.providers.refusal import refusal
 from workbench.gateway.providers.signed import SignedClient
 from workbench.gateway.routing.attempts import Attempts
@@ -205,9 +205,11 @@ class NativeErrand:
         try:
             client = SignedClient(provider.name, client=self._upstream.client, signin=provider.signin)
             response = await client.send(self._method, url, body, headers)
-        except ProviderError:
+        except ProviderError as error:
             if isinstance(body, Passing) and body.error is not None:
                 raise body.error from None  # the connection broke because the caller's side did
+            if isinstance(error, ConnectionDropped) and self.rule.shared and self._method not in _OPEN_METHODS:
+                raise ProviderError(error.message) from error  # it may have been made: not once more
             raise
         return await self._answer(provider, url, response)
 

@@ -43,14 +43,37 @@ class Measure:
 
 
 class OllamaReader(Reader):
-    """Reads Ollama's own answers."""
+    """Reads Ollama's own answers: JSON, or a line of it for each piece, the last one `done`."""
 
     __slots__ = ()
 
     def whole(self, body: bytes) -> None:
         """Read a plain answer."""
         self.produced = self.started = True
-        told: dict[str, Any] = msgspec.json.decode(body, type=dict)
+        self._take_counts(msgspec.json.decode(body, type=dict))
+
+    def event(self, event: Event) -> Sign:
+        """Read a line."""
+        if not event.data:
+            return Sign.PASS
+        try:
+            told: dict[str, Any] = msgspec.json.decode(event.data, type=dict)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Sign.PASS
+        if "error" in told:
+            return Sign.FAILED
+        self.produced = self.started = True
+        self.frames += 1
+        if told.get("done") is not True:
+            return Sign.PASS
+        self._take_counts(told)
+        return Sign.LAST
+
+    def ends_well(self) -> bool:
+        """Tell that only a line that is `done` ends a stream."""
+        return False
+
+    def _take_counts(self, told: dict[str, Any]) -> None:
         counts = told.get("prompt_eval_count", 0), told.get("eval_count", 0)
         if all(isinstance(count, int) for count in counts) and any(counts):
             self.take(Usage(*counts))

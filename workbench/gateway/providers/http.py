@@ -22,6 +22,8 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 _MAX_ERROR_BYTES = 256 * 1024
 _END_SECONDS = 0.5
 _HANDSHAKE_SECONDS = 10.0
+_HEARTBEAT_SECONDS = 30.0
+"""Between two pings of a conversation: a provider that is silently gone is noticed."""
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
 Refusal = Callable[[str, int, Mapping[str, str], bytes], WorkbenchError]
@@ -95,7 +97,7 @@ class HttpClient:
             async with asyncio.timeout(self._connect_seconds + _HANDSHAKE_SECONDS):
                 return await self._session.ws_connect(
                     url.with_scheme("wss" if url.scheme == "https" else "ws"), headers=headers, protocols=protocols,
-                    max_msg_size=MAX_EVENT_BYTES,
+                    max_msg_size=MAX_EVENT_BYTES, heartbeat=_HEARTBEAT_SECONDS,
                 )  # fmt: skip
         except aiohttp.WSServerHandshakeError as error:
             raise refused(provider, error.status, dict(error.headers or {}), b"") from error
