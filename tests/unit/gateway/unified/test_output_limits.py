@@ -55,3 +55,8 @@ def test_the_most_that_a_question_uses_is_told() -> None:
     assert GENERATIONS.parse(b'{"model": "m", "prompt": "x", "n": 4}', {}).most.images == 4
     assert SPEECH.parse(b'{"model": "m", "input": "hello", "voice": "a"}', {}).most.characters == 5
     assert RERANK.parse(b'{"model": "m", "query": "q", "documents": ["a"]}', {}).most.queries == 1
+
+
+def test_pictures_and_speech_have_a_most_that_a_small_budget_can_hold() -> None:
+    assert GENERATIONS.parse(b'{"model": "m", "prompt": "x"}', {}).output_limit == 10_000
+    assert SPEECH.parse(b'{"model": "m", "input": "hello", "voice": "a"}', {}).output_limit == 48

@@ -20,6 +20,9 @@ from workbench.wire.usage import Usage
 _PLAIN = frozenset({"text", "srt", "vtt"})
 _LEAST_BYTES_PER_SECOND = 1000
 """Of sound that is packed as tightly as it may come."""
+_TOKENS_HEARD_A_SECOND = 10
+_MOST_TOKENS_A_CHARACTER = 8
+"""Sound tokens that a character of a text may take, spoken at the slowest speed."""
 
 
 class _Speech(msgspec.Struct):
@@ -54,7 +57,7 @@ def read_speech(body: bytes, forwarded: Mapping[str, str]) -> Question:
         binary=not events,
         reader=partial(SpeechReader, characters=characters, events=events),
         pieces=Usage(characters=characters),
-        output_limit=None,
+        output_limit=_MOST_TOKENS_A_CHARACTER * (characters + 1),
     )
 
 
@@ -62,6 +65,7 @@ def _read_sound(form: Form, forwarded: Mapping[str, str], *, operation: str, str
     sound = some_file(form, "file")
     number_of(form, "temperature")
     seconds = seconds_of(form.read(sound, 44), sound.size)
+    longest = sound.size / _LEAST_BYTES_PER_SECOND
     plain = form.text("response_format") in _PLAIN
     stream = streams and boolean(form, "stream")
     return form_question(
@@ -70,7 +74,7 @@ def _read_sound(form: Form, forwarded: Mapping[str, str], *, operation: str, str
         forwarded,
         stream=stream,
         reader=partial(PlainTranscriptReader if plain and not stream else TranscriptReader, seconds=seconds),
-        pieces=Usage(audio_seconds=sound.size / _LEAST_BYTES_PER_SECOND),
+        pieces=Usage(audio_seconds=longest, input_tokens=round(longest * _TOKENS_HEARD_A_SECOND)),
         output_limit=None,
     )
 

@@ -17,6 +17,11 @@ from workbench.gateway.unified.operations.form_fields import boolean, count_of, 
 from workbench.gateway.unified.question import Question, raw_fields
 from workbench.wire.usage import Usage
 
+_MOST_TOKENS_MADE = 10_000
+"""Output tokens of a picture, at most: OpenAI's reference has 6,240 for the largest at high quality."""
+_MOST_TOKENS_SEEN = 7_000
+"""Input tokens of a picture, at most."""
+
 
 class _Generation(msgspec.Struct):
     model: str
@@ -54,7 +59,7 @@ def read_generation(body: bytes, forwarded: Mapping[str, str]) -> Question:
         reader=partial(PicturesReader, count=count),
         pieces=Usage(images=count),
         choices=count,
-        output_limit=None,
+        output_limit=_MOST_TOKENS_MADE,
     )
 
 
@@ -66,15 +71,16 @@ def read_edit(form: Form, forwarded: Mapping[str, str]) -> Question:
     if len(form.named("mask")) > 1:
         raise InvalidInput("mask stands several times in the form.", hint="Send it once.", param="mask")
     count = count_of(form, "n") or 1
+    pictures = [part for part in form.parts if part.filename is not None]
     return form_question(
         form,
         "images/edits",
         forwarded,
         stream=boolean(form, "stream"),
         reader=partial(PicturesReader, count=count),
-        pieces=Usage(images=count),
+        pieces=Usage(images=count, input_tokens=_MOST_TOKENS_SEEN * len(pictures)),
         choices=count,
-        output_limit=None,
+        output_limit=_MOST_TOKENS_MADE,
     )
 
 
