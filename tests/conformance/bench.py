@@ -93,7 +93,7 @@ class Bench:
         assert "saw" in told, told["failed"]
         saw = told["saw"]
         if case == "cancel":
-            wait_until(lambda: all(r.ended != "open" for r in self.simulator.requests), "upstream goes on", seconds=2)
+            wait_until(lambda: all(r.ended != "open" for r in self.simulator.requests), "upstream goes on", seconds=5)
             saw = {**saw, "upstream": self.simulator.requests[-1].ended}
         if lane != "direct":
             for request in self.simulator.requests:

@@ -22,8 +22,8 @@ from sdks import DRIVERS, JAVA, NODE, OPENAI_3, InProcess, Program, Sdk, case_na
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(600)]
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "conformance"
-_NODE_PACKAGE = "openai@6"
-_OPENAI_3 = "openai>=3,<4"
+_NODE_PACKAGE = "openai@6.49.0"
+_OPENAI_3 = "openai==3.54.0"
 
 
 def need(program: str, package: str) -> str:
