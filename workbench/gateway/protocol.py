@@ -228,7 +228,9 @@ class GatewayProtocol(asyncio.Protocol):
         keep_alive = self._parser.should_keep_alive()
         if self._parser.should_upgrade():
             if self._asks_for_websocket():
-                self._wish = scope
+                if self._exchange is not None and not self._exchange.complete:
+                    self._refused = _Refused(400, "A WebSocket can't begin before the last answer has ended.")
+                    raise self._refused
                 return
             keep_alive = False  # an upgrade that nobody asked us to know: the request is answered as it is
         exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
@@ -260,6 +262,8 @@ class GatewayProtocol(asyncio.Protocol):
             return
         self._incoming.more_body = False
         self._incoming.wake()
+        if self._incoming is self._exchange:
+            self.resume_reading()  # else nobody would see that the caller leaves
         if self._incoming.complete:
             self._due = self._loop.time() + self.idle_seconds
 
@@ -314,6 +318,8 @@ class GatewayProtocol(asyncio.Protocol):
             self._transport.close()
         elif self._waiting:
             self._start(self._waiting.popleft())
+            if not self._waiting:
+                self.resume_reading()
         elif self._refusal:
             self.write(self._refusal)
             self._transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -44,8 +45,20 @@ class App:
         self.saw.append((path, body))
         if path == "/slow":
             assert (await receive())["type"] == "http.disconnect"
+        elif path == "/busy":
+            await self._until_left(scope)
         elif path != "/nothing":
             await self._answer(path, body, send)
+
+    async def _until_left(self, scope: Any) -> None:
+        left = asyncio.Event()
+
+        def leave() -> None:
+            self._count()
+            left.set()
+
+        scope[ON_LEFT](leave)
+        await left.wait()
 
     def _count(self) -> None:
         self.left += 1
@@ -64,9 +77,9 @@ class App:
 
 
 @contextmanager
-def served(protocol: type[GatewayProtocol]) -> Iterator[tuple[App, int]]:
+def served(protocol: type[GatewayProtocol], *, ws: Any = "none") -> Iterator[tuple[App, int]]:
     app = App()
-    config = uvicorn.Config(app, http=protocol, lifespan="off", ws="none", log_config=None, interface="asgi3")
+    config = uvicorn.Config(app, http=protocol, lifespan="off", ws=ws, log_config=None, interface="asgi3")
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -271,6 +284,37 @@ def test_head_has_no_body_and_the_connection_goes_on(server: tuple[App, int]) ->
     first, _, rest = told.partition(b"\r\n\r\n")
     assert first.startswith(b"HTTP/1.1 200 OK")
     assert rest.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("size", [70_000, 100_000, 300_000])
+def test_a_caller_that_leaves_is_noticed_however_large_its_body_was(server: tuple[App, int], size: int) -> None:
+    app, port = server
+    before = app.left
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"POST /busy HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size)
+        wait_until(lambda: app.saw[-1:] == [("/busy", b"x" * size)], "the body did not come")
+    wait_until(lambda: app.left == before + 1, "nobody noticed")
+
+
+def test_a_caller_that_leaves_its_second_call_is_noticed(server: tuple[App, int]) -> None:
+    app, port = server
+    before = app.left
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /busy HTTP/1.1\r\nhost: a\r\n\r\n")
+        wait_until(lambda: app.saw[-1:] == [("/busy", b"")], "the second request did not come")
+    wait_until(lambda: app.left == before + 1, "nobody noticed")
+
+
+def test_a_websocket_never_begins_in_the_middle_of_an_answer() -> None:
+    with served(GatewayProtocol, ws="websockets-sansio") as (_, port):
+        told = exchange(
+            port,
+            b"GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /socket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"
+            b"upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+    answer, _, refused = told.partition(b'"length": 0}')
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert refused.startswith(b"HTTP/1.1 400 ")
 
 
 def test_an_answer_before_the_body_leaves_the_connection_good(server: tuple[App, int]) -> None:
