@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -236,6 +237,18 @@ def test_an_answer_that_is_no_json_is_passed_on_as_it_comes(http: httpx.Client, 
     assert (answer.headers["content-type"], answer.content) == ("audio/mpeg", sound)
 
 
+def test_an_answer_that_comes_packed_although_nobody_asked_is_passed_on_whole(
+    gateway: RunningGateway, http: httpx.Client, upstream: Upstream
+) -> None:
+    sound = b"ID3" * 100_000
+    upstream.tell(200, {"content-type": "audio/mpeg", "content-encoding": "gzip"}, gzip.compress(sound))
+    answer = http.post("/openai/v1/audio/speech", json={"model": "tts-1", "input": "hello", "voice": "alloy"})
+    assert answer.content == sound
+    spelt = scoped_key(gateway, paths=["/openai/v1/files*"])
+    answer = httpx.get(f"{gateway.url}/openai/v1/files/file-1/content", headers={"authorization": f"Bearer {spelt}"})
+    assert answer.content == sound
+
+
 def test_bytes_that_break_off_break_the_connection(http: httpx.Client, upstream: Upstream) -> None:
     upstream.tell(200, {"content-type": "audio/mpeg", "x-cut": "1"}, b"ID3" * 1000)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -335,6 +348,9 @@ def test_a_head_is_answered_without_a_body(http: httpx.Client, upstream: Upstrea
     answer = http.head("/openai/v1/models")
     assert (answer.status_code, answer.content) == (200, b"")
     assert upstream.seen[0].method == "HEAD"
+    told = {"content-type": "application/json"}
+    answer = http.request("HEAD", "/openai/v1/models", content=b"{}", headers=told, timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def iter_of(body: bytes) -> Iterator[bytes]:

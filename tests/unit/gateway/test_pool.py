@@ -90,6 +90,23 @@ async def test_a_packed_body_is_unpacked_piece_by_piece() -> None:
         assert first + await body_of(answer) == plain
 
 
+@pytest.mark.parametrize("pause", [0, 1])
+async def test_a_packed_body_without_its_end_is_never_whole(pause: int) -> None:
+    packed = gzip.compress(bytes(range(256)) * 1000)[:-20]
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    pieces = (head + packed[:-pause], packed[-pause:]) if pause else (head + packed,)
+    async with serving(answering(*pieces)) as url, opened() as pool:
+        answer = await pool.request("POST", url, b"{}", {})
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await body_of(answer)
+
+
+async def test_a_packed_answer_without_a_body_is_whole() -> None:
+    empty = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 0\r\n\r\n"
+    async with serving(answering(empty)) as url, opened() as pool:
+        assert await body_of(await pool.request("POST", url, b"{}", {})) == b""
+
+
 @pytest.mark.parametrize(("pieces", "error"), [
     ([], aiohttp.ServerDisconnectedError),
     ([b"HTTP/1.1 200 OK\r\ncontent-le"], aiohttp.ClientPayloadError),
@@ -236,3 +253,16 @@ async def test_looking_up_a_name_counts_as_connecting(monkeypatch: pytest.Monkey
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", forever)
         with pytest.raises(TimeoutError):
             await pool.request("POST", URL("http://slow.example.com/"), b"", {})
+
+
+async def test_what_follows_an_answer_is_never_a_part_of_the_next() -> None:
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"HTTP/1.1 200 OK\r\nx-left: over\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"content-length: 4\r\n\r\nevil")
+        await writer.drain()
+
+    async with serving(talkative) as url, opened() as pool:
+        assert await body_of(await pool.request("POST", url, b"", {})) == b"ok"
+        assert await body_of(await pool.request("POST", url, b"", {})) == b"ok"

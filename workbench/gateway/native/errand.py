@@ -239,7 +239,7 @@ class NativeErrand:
         question.stream = True  # or not, as the caller asked: it comes in pieces
         if framing is None:
             self.dialect = replace(self.dialect, error_event=_broken_off)
-            if response.content_length is not None:
+            if response.content_length is not None and "content-encoding" not in response.headers:  # else unpacked
                 headers = (*headers, (b"content-length", str(response.content_length).encode()))
         return HttpStream(provider.name, response, framing=framing, headers=headers)
 

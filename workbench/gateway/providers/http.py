@@ -76,7 +76,8 @@ class HttpClient:
         """Return the answer's head, whatever its status; raises ProviderError where there is none."""
         assert self._session is not None
         try:
-            if isinstance(body, bytes):  # nearly every call; the answer has the part of the interface that is used here
+            if isinstance(body, bytes) and method != "HEAD":
+                # Nearly every call; the answer has the part of the interface that is used here.
                 return cast(aiohttp.ClientResponse, await self._pool.request(method, url, body, headers))
             return await self._session.request(method, url, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:

@@ -147,7 +147,9 @@ def _target(method: str, url: URL) -> tuple[_Place, str]:
 class Answer:
     """The answer to one request; its body comes with `readany`."""
 
-    __slots__ = ("_chunks", "_connection", "_error", "_size", "_unpack", "_waiter", "complete", "headers", "status")
+    __slots__ = (
+        "_chunks", "_connection", "_error", "_size", "_torn", "_unpack", "_waiter", "complete", "headers", "status",
+    )  # fmt: skip
 
     def __init__(self, connection: _Connection) -> None:
         self.status = 0
@@ -162,6 +164,7 @@ class Answer:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._unpack: zlib._Decompress | None = None
+        self._torn = False
 
     @property
     def content(self) -> Answer:
@@ -195,9 +198,11 @@ class Answer:
                 self._size = 0
                 if self._unpack is not None:
                     data = self._unpacked(data, self._unpack)
-                if data:
+                if data and not (self._torn and self.at_eof()):
                     return data
             elif self.complete:
+                if self._torn:
+                    raise aiohttp.ClientPayloadError("the packed body breaks off")
                 return b""
             elif self._error is not None:
                 raise self._error
@@ -212,7 +217,8 @@ class Answer:
         except zlib.error as error:
             self.close()
             raise aiohttp.ClientPayloadError("the body is not packed as its head says") from error
-        if unpack.unconsumed_tail:
+        self._torn = not unpack.eof
+        if unpack.unconsumed_tail or len(plain) == _UNPACKED_BYTES:  # there may be more of it without a tail, too
             self._chunks.append(unpack.unconsumed_tail)
         return plain
 
@@ -335,6 +341,10 @@ class _Connection(asyncio.Protocol):
             self._answer.fail(error)
 
     # -- what the parser tells ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._answer is None:
+            raise ValueError("an answer that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is not None and self._answer is not None:  # else a trailer
