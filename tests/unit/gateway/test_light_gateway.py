@@ -26,6 +26,20 @@ print(json.dumps([sorted({name.split(".")[0] for name in sys.modules}), time.pro
 def test_an_open_gateway_has_loaded_neither_litellm_nor_models(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     loaded, cpu_seconds = json.loads(done.stdout)
-    heavy = {"litellm", "botocore", "google", "azure", "PIL", "torch", "openai", "mlflow", "pandas", "numpy", "httpx", "xllamacpp", "sentence_transformers"}
+    heavy = {
+        "litellm",
+        "botocore",
+        "google",
+        "azure",
+        "PIL",
+        "torch",
+        "openai",
+        "mlflow",
+        "pandas",
+        "numpy",
+        "httpx",
+        "xllamacpp",
+        "sentence_transformers",
+    }
     assert heavy.isdisjoint(loaded)
     assert cpu_seconds < 2, "CPU seconds until the gateway is open"
