@@ -126,8 +126,8 @@ def row_of(http: httpx.Client, request_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("fault", "status", "code"), [
-    ({"kind": "status", "status": 500}, 502, "provider_error"),
-    ({"kind": "status", "status": 503}, 503, "provider_unavailable"),
+    ({"kind": "status", "status": 500, "times": 0}, 502, "provider_error"),
+    ({"kind": "status", "status": 503, "times": 0}, 503, "provider_unavailable"),
     ({"kind": "status", "status": 404}, 502, "provider_not_found"),
     ({"kind": "status", "status": 422, "message": "no such voice"}, 422, "refused_by_provider"),
     ({"kind": "redirect"}, 502, "provider_error"),

@@ -265,7 +265,7 @@ class TestTranslated:
     def test_errors_have_the_same_meaning_here(
         self, client: openai.OpenAI, providers: SimulatedProviders, status: int, expected: int
     ) -> None:
-        providers.fail("status", status=status, message="the provider's words")
+        providers.fail("status", status=status, message="the provider's words", times=0)
         with pytest.raises(openai.APIStatusError) as caught:
             client.chat.completions.create(model="sonnet", messages=HELLO)
         assert caught.value.status_code == expected

@@ -199,6 +199,7 @@ timeouts = {{ connect = 1, first_token = 2, idle = 2, total = 30 }}
 [routing]
 failures = 3
 cool_seconds = 1
+retries = {retries}
 {a}{b}
 [providers.wrong]
 kind = "openai_compatible"
@@ -225,7 +226,7 @@ deployments = [{{ provider = "claude", model = "claude-sonnet-4-5" }}]
 """
 
 
-def two_regions(url: str) -> str:
+def two_regions(url: str, *, retries: int = 1) -> str:
     crossing = "".join(
         f'[[models]]\nname = "crossing-{kind}"\nfallbacks = ["claude"]\n'
         f'deployments = [{{ provider = "x", model = "{kind}" }}]\n'
@@ -234,6 +235,7 @@ def two_regions(url: str) -> str:
     return TWO_REGIONS.format(
         crossing=region(url, "x") + crossing,
         url=url,
+        retries=retries,
         a=region(url, "a"),
         b=region(url, "b"),
         both=deployments("a", "b"),
@@ -262,7 +264,7 @@ def test_a_region_that_fails_is_passed_over_and_comes_back_by_real_calls(
 
 
 def test_the_last_one_is_never_shut_out(start: Any, providers: SimulatedProviders) -> None:
-    _, asker = start(two_regions(providers.url))
+    _, asker = start(two_regions(providers.url, retries=0))
     providers.fail("status", status=503, times=10, region="a")
     codes = [asker.ask("alone").status_code for _ in range(11)]
     assert codes == [503] * 10 + [200]
@@ -280,7 +282,7 @@ def test_a_refused_credential_takes_the_provider_out_and_names_it(start: Any, pr
 
 
 def test_an_outage_of_all_names_each_provider(start: Any, providers: SimulatedProviders) -> None:
-    _, asker = start(two_regions(providers.url))
+    _, asker = start(two_regions(providers.url, retries=0))
     providers.fail("status", status=500, times=0)
     message = asker.ask().json()["error"]["message"]
     assert "'b'" in message

@@ -134,8 +134,9 @@ class RoutingSettings(Table):
         2, ge=0, description="longest Retry-After, in seconds, that a call waits for when nothing else can take it"
     )
     retries: int = Field(
-        0, ge=0, le=2, description="how often a failing deployment is asked again when nothing else can take the call"
-    )
+        1, ge=0, le=2, description="how often a deployment that answered 5xx, or not at all, is asked again when "
+        "nothing else can take the call; never where it may have made an answer, and never on native paths",
+    )  # fmt: skip
     retry_share: float = Field(0.2, ge=0, le=1, description="retries at most, as a share of the calls")
     retries_per_second: float = Field(10, ge=0, description="retries that there may be beside that share")
 

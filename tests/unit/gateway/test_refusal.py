@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import LimitExceeded, ProviderCredential, ProviderError, ProviderTimeout, ProviderUnavailable
 from workbench.gateway.dialects.dialect import come_back
 from workbench.gateway.dialects.openai import body_of
-from workbench.gateway.providers.provider import CallerRefused
+from workbench.gateway.providers.provider import NOTHING_MADE, CallerRefused
 from workbench.gateway.providers.refusal import refusal, retry_after
 from workbench.gateway.reply import status_of
 
@@ -29,6 +29,16 @@ def test_each_status_has_its_meaning_and_names_the_provider(answered: int, kind:
     assert isinstance(error, kind)
     assert (status_of(error), error.actor) == (status, actor)
     assert "acme" in str(error)
+
+
+@pytest.mark.parametrize(("answered", "made_nothing"), [
+    (500, True), (501, True), (502, True), (503, True), (529, True),
+    (504, False), (524, False),  # somebody in between gave up waiting
+    (201, False), (204, False), (302, False), (400, False), (401, False), (403, False), (404, False), (408, False),
+    (422, False), (429, False),
+])  # fmt: skip
+def test_only_a_failure_of_the_providers_own_says_that_nothing_was_made(answered: int, made_nothing: bool) -> None:
+    assert isinstance(refusal("acme", answered, {}, b""), NOTHING_MADE) == made_nothing
 
 
 def test_a_refusal_of_what_the_caller_sent_keeps_the_providers_own_fields() -> None:

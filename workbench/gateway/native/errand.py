@@ -155,7 +155,7 @@ class NativeErrand:
             )
         name = question.model.partition("/")[2]
         model = self._models.of(provider, name, gateway)
-        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size)
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size, again=False)
 
     def _check_shared(self, question: NativeQuestion, key: Key) -> None:
         target, rule = self._target, self.rule

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
 
-from workbench.errors import InvalidInput, ProviderError
+from workbench.errors import InvalidInput, ProviderError, ProviderUnavailable
 from workbench.gateway.providers.signin.sign_in import SignIn
 from workbench.settings import Kind, Timeouts
 from workbench.wire.sse import Event
@@ -137,6 +137,15 @@ class Provider(Protocol):
 
 class ConnectionDropped(ProviderError):
     """The connection ended before a byte of the answer; one that had gone stale is worth a second try."""
+
+
+class ProviderFailed(ProviderError):
+    """It answered an error of its own (5xx) in the place of an answer."""
+
+
+NOTHING_MADE = (ConnectionDropped, ProviderFailed, ProviderUnavailable)
+"""Failures with which nothing was made that could be charged for: the same place may be asked again. All others (what
+broke off, can't be read, is too large or came too late) may be an answer that was made."""
 
 
 class AnswerBroken(ProviderError):

@@ -17,10 +17,12 @@ from workbench.errors import (
     ProviderUnavailable,
     WorkbenchError,
 )
-from workbench.gateway.providers.provider import CallerRefused
+from workbench.gateway.providers.provider import CallerRefused, ProviderFailed
 from workbench.wire.sse import Event
 
 _OVERLOADED = (503, 529)
+_GAVE_UP = (504, 524)
+"""A server in between did not wait for the answer, which may have been made."""
 _LONGEST_WAIT = 86400.0
 _BAD_KEY = ("API key not valid", "API key expired")
 """How Google refuses a key, with status 400."""
@@ -76,7 +78,8 @@ def refusal(  # noqa: PLR0911 - a table of statuses, a return a row
         return ProviderUnavailable(
             f"Provider {provider!r} is overloaded (it answered {status}).{said}", retry_after=retry_after(headers)
         )
-    return ProviderError(f"Provider {provider!r} failed (it answered {status}).{said}")
+    kind = ProviderFailed if status >= 500 and status not in _GAVE_UP else ProviderError
+    return kind(f"Provider {provider!r} failed (it answered {status}).{said}")
 
 
 class StreamFailed(ProviderError):

@@ -14,13 +14,11 @@ import msgspec
 from workbench.errors import (
     NotFound,
     PermissionDenied,
-    ProviderCredential,
     ProviderLimit,
-    ProviderTimeout,
     WorkbenchError,
 )
 from workbench.gateway.access.scopes import Scopes
-from workbench.gateway.providers.provider import ConnectionDropped
+from workbench.gateway.providers.provider import NOTHING_MADE, ConnectionDropped
 from workbench.gateway.routing.deployment_health import DeploymentHealth, Hold
 from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Deployment, Model, Models
@@ -62,8 +60,17 @@ class Attempts:
     """The tries of one call, handed out one by one; each is told how it went, and all are settled at the end."""
 
     def __init__(
-        self, asked: Model, models: Models, scopes: Scopes, health: Health, *, size: int = 0, only: str | None = None
+        self,
+        asked: Model,
+        models: Models,
+        scopes: Scopes,
+        health: Health,
+        *,
+        size: int = 0,
+        only: str | None = None,
+        again: bool = True,
     ) -> None:
+        """Begin with none; without `again`, what a place may have done is never asked of it twice."""
         self.asked = asked
         """The model that was asked for."""
         self.failures: list[tuple[Attempt, WorkbenchError]] = []
@@ -73,6 +80,7 @@ class Attempts:
         self._health = health
         self._size = size
         self._only = only
+        self._again = again
         self._places: list[_Place] | None = None
         self._place: _Place | None = None
         self._current: Attempt | None = None
@@ -151,6 +159,8 @@ class Attempts:
         if self._repeat:
             self._repeat = False
             assert self._current is not None
+            assert self._place is not None
+            self._place.tries += 1
             return self._attempt(self._current.model, self._current.deployment, self._current.hold.health, now)
         if self._places is None:
             sole = self._sole(now)
@@ -253,7 +263,8 @@ class Attempts:
 
     def _wait(self, place: _Place, now: float) -> float | None:
         """Return how long a place asks to wait, as far as that is worth it; None where it is not to be asked again."""
-        if isinstance(place.error, ProviderTimeout | ProviderCredential):
+        limited = isinstance(place.error, ProviderLimit)
+        if place.error is not None and not limited and not (self._again and isinstance(place.error, NOTHING_MADE)):
             return None
         asked = place.health.wait_until - now
         policy = self._health.policy
@@ -261,8 +272,7 @@ class Attempts:
             return asked
         if not place.tries:
             return 0.0
-        again = place.error is not None and place.error.retryable and place.tries <= policy.retries
-        return 0.0 if again and asked <= 0 else None
+        return 0.0 if not limited and asked <= 0 and place.tries <= policy.retries else None
 
     def _go(self, place: _Place, now: float, *, wait: float = 0.0) -> Attempt:
         place.tries += 1

@@ -60,7 +60,10 @@ class Operation:
             opening = gateway.objects.opening(key)
             open_references(question, opening)
             only = None if opening.provider is None else label_at(model, opening.provider)
-        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size, only=only)
+        return Attempts(
+            model, gateway.models, key.scopes, gateway.health, size=question.size, only=only,
+            again=question.form is None,  # what was uploaded may have been taken
+        )  # fmt: skip
 
     def needed(self, provider: Provider) -> Provider:
         """Return the provider itself, with all that its translation needs."""

@@ -103,7 +103,10 @@ class ResponsesErrand:
         only = None if opening.provider is None else label_at(model, opening.provider)
         if self._previous is not None:
             only = label_at(model, self._previous.provider, first=self._previous.seen.get("deployment"))
-        return Attempts(model, gateway.models, key.scopes, gateway.health, size=question.size, only=only)
+        return Attempts(
+            model, gateway.models, key.scopes, gateway.health, size=question.size, only=only,
+            again=not self._wish.background,
+        )  # fmt: skip
 
     def needed(self, provider: Provider) -> Provider:
         """Return the provider itself."""

@@ -10,9 +10,11 @@ from workbench.errors import (
     ProviderLimit,
     ProviderTimeout,
     ProviderUnavailable,
+    StreamCut,
+    Unavailable,
 )
 from workbench.gateway.access.scopes import Scopes
-from workbench.gateway.providers.provider import ConnectionDropped
+from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, ProviderFailed
 from workbench.gateway.routing.models import Deployment
 
 
@@ -22,6 +24,10 @@ def at(provider: str, **fields) -> Deployment:
 
 def down(attempt):
     return ProviderError(f"Provider {attempt.deployment.provider!r} failed.")
+
+
+def failed(attempt):
+    return ProviderFailed(f"Provider {attempt.deployment.provider!r} failed.")
 
 
 def test_deployments_come_in_order_of_their_turns_then_fallbacks(world, model):
@@ -87,11 +93,43 @@ def test_the_soonest_of_several_retry_after_is_told(world, model):
 def test_a_place_that_timed_out_is_not_asked_again(world, model):
     there = world(model("a", "p"), retries=2)
     assert there.call("a", lambda _: ProviderTimeout("late")) == ["p"]
-    assert there.call("a", down) == ["p", "p", "p"]
+    assert there.call("a", failed) == ["p", "p", "p"]
 
 
-def test_nothing_is_asked_again_by_default_without_a_word_from_the_provider(world, model):
-    assert world(model("a", "p")).call("a", lambda _: ProviderUnavailable("down")) == ["p"]
+def test_who_is_alone_and_made_nothing_is_asked_once_more_by_default(world, model):
+    there = world(model("a", "p"))
+    assert there.call("a", lambda _: ProviderUnavailable("down")) == ["p", "p"]
+    assert there.call("a", failed) == ["p", "p"]
+    assert there.call("a", lambda _: ConnectionDropped("gone")) == ["p", "p"]
+    assert 1000 < there.now < 1001
+
+
+def test_without_retries_nobody_is_asked_again(world, model):
+    there = world(model("a", "p"), retries=0)
+    assert there.call("a", lambda _: ProviderUnavailable("down")) == ["p"]
+    assert there.call("a", failed) == ["p"]
+
+
+def test_what_may_have_been_made_is_not_asked_for_again(world, model):
+    there = world(model("a", "p"), retries=2)
+    kinds = (AnswerBroken, StreamCut, ProviderError, ProviderTimeout, ProviderCredential, ProviderLimit, Unavailable)
+    for kind in kinds:
+        assert there.call("a", lambda _, kind=kind: kind("no")) == ["p"], kind
+        there.of("a").limited_until = 0.0
+
+
+def test_what_may_have_been_made_is_not_asked_for_again_after_a_wait_either(world, model):
+    there = world(model("a", "p"))
+    there.of("a").wait_until = there.now + 1
+    assert there.call("a", down) == ["p"]
+
+
+def test_what_must_not_be_done_twice_is_not_asked_for_again(world, model):
+    there = world(model("a", "p"), retries=2)
+    assert there.call("a", failed, again=False) == ["p"]
+    assert there.call("a", lambda _: ProviderUnavailable("down", retry_after=1), again=False) == ["p"]
+    answers = iter([ProviderLimit("slow down", retry_after=1), None])
+    assert there.call("a", lambda _: next(answers), again=False) == ["p", "p"]
 
 
 def test_a_short_retry_after_is_waited_for_when_nothing_else_can_take_the_call(world, model):
@@ -151,7 +189,7 @@ def test_a_cooling_one_is_passed_over_only_while_another_can_take_the_call(world
 def test_retries_have_a_budget_that_calls_fill(world, model):
     there = world(model("a", "p"), retries=2, retry_share=0.1, retries_per_second=0, failures=10**6)
     for _ in range(200):
-        there.call("a", down)
+        there.call("a", failed)
     assert 200 < len(there.sent) <= 200 + 20 + 1
 
 

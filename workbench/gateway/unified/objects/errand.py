@@ -161,7 +161,8 @@ class ObjectErrand:
             price=None if self._action.priced else _NOTHING,
         )
         model = Model(name=deployment.label, task="objects", deployments=(deployment,))
-        return Attempts(model, gateway.models, key.scopes, gateway.health, size=0)
+        looks = self._action.method == "GET"  # anything else may have been done although the answer is an error
+        return Attempts(model, gateway.models, key.scopes, gateway.health, size=0, again=looks)
 
     # -- what is answered --------------------------------------------------------------------------------------------
 
