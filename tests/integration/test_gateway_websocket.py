@@ -49,6 +49,8 @@ def answer(line: ServerConnection, message: str | bytes) -> None:
                  "input_token_details": {"cached_tokens": 4, "audio_tokens": 2},
                  "output_token_details": {"audio_tokens": 3}}  # fmt: skip
         line.send(json.dumps({"type": "response.done", "response": {"usage": usage}}))
+    elif told["type"] == "costly":
+        line.send(json.dumps({"type": "response.done", "response": {"usage": {"output_tokens": 1000}}}))
     elif told["type"] == "half":
         line.send(json.dumps({"type": "response.output_text.delta", "delta": "never whole"}))
 
@@ -160,7 +162,8 @@ def test_the_key_is_taken_where_the_sdk_puts_it_and_never_goes_on(
 ) -> None:
     path, how = "/openai/v1/realtime?model=gpt-realtime", {}
     if where == "subprotocol":
-        how = {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]}
+        offered = ["realtime", f"openai-insecure-api-key.{key}", f"OpenAI-Insecure-Api-Key.{key}"]
+        how = {"subprotocols": [*offered, "openai-beta.realtime-v1"]}
     elif where == "query":
         path += f"&key={key}"
     elif where == "api-key":
@@ -211,6 +214,24 @@ def test_a_revoked_key_is_cut_within_five_seconds(gateway: RunningGateway, upstr
     wait_until(lambda: len(upstream.closed) == 1, "the provider's side stayed open")
     told = httpx.get(f"{gateway.url}/admin/v1/calls", headers=desk, params={"limit": 1}).json()["data"][0]
     assert (told["outcome"], told["error_code"], told["owner"]) == ("failed", "revoked", "eva")
+
+
+def test_a_conversation_ends_where_its_budget_does(gateway: RunningGateway, upstream: Upstream) -> None:
+    desk = {"authorization": f"Bearer {gateway.owner_token}"}
+    wish = {"kind": "production", "budget": {"usd_total": 1.0}}
+    key = httpx.post(f"{gateway.url}/admin/v1/keys", json=wish, headers=desk).json()["key"]
+    answers = 0
+    with talk(gateway, "/openai/v1/realtime?model=gpt-realtime", key) as line:
+        assert line.recv(5) == SESSION
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(100):
+                line.send('{"type": "costly"}')
+                line.recv(5)
+                answers += 1
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, 0 < answers < 50) == (1008, True)
+    row = last_row(gateway, key)
+    assert (row["error_code"], row["cost_usd"] <= 1.0) == ("budget_exhausted", True)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ class Ticket:
         """
         return question
 
+    def keep_up(self, cost_usd: float) -> None:
+        """Hold what a conversation has cost so far, beside what was held for one answer; raises BudgetExhausted."""
+
     def settle(self, *, cost_usd: float, tokens: int) -> bool:
         """Book what the call used in the place of what was held, once; return whether the key was stopped for it."""
         return False
@@ -52,13 +55,14 @@ FREE = Ticket()
 class HeldTicket(Ticket):
     """The ticket of a key with limits or a budget."""
 
-    __slots__ = ("_began", "_covered", "_expected", "_gauge", "_held", "_open")
+    __slots__ = ("_ahead", "_began", "_covered", "_expected", "_gauge", "_held", "_open")
 
     def __init__(self, gauge: Gauge, question: Measured | Sized) -> None:
         self._gauge = gauge
         self._began = monotonic_ns()
         self._expected = 0 if gauge.key.limits.tokens_per_minute is None else _expected(question)
         self._held = 0
+        self._ahead: int | None = None
         self._covered = False
         gauge.enter(self._began, self._expected)
         self._open = True
@@ -95,6 +99,16 @@ class HeldTicket(Ticket):
             least = limit
         cost = prompt + least * token
         raise self._exhausted(cost, waits=room < cost <= left)
+
+    def keep_up(self, cost_usd: float) -> None:
+        """Hold what a conversation has cost so far, beside what was held for one answer."""
+        if not self._covered:
+            return
+        if self._ahead is None:
+            self._ahead = self._held
+        cost = cost_usd + dollars(self._ahead)
+        if not self._hold(cost):
+            raise self._exhausted(cost, waits=False)
 
     def settle(self, *, cost_usd: float, tokens: int) -> bool:
         """Book what the call used."""

@@ -166,7 +166,11 @@ class LiveCall:
             headers = header_table.to_provider(self._scope["headers"], key=key)
             headers.pop("accept-encoding")
             headers |= provider.signin.headers("GET", url, None, headers)
-            offered = [one for one in self._scope["subprotocols"] if not one.startswith(_KEY_PROTOCOL)]
+            offered = [
+                one
+                for one in self._scope["subprotocols"]
+                if not (one.startswith(_KEY_PROTOCOL) or (key and key in one))
+            ]
             upstream = await self.upstream.client.converse(
                 provider.name, url, headers, protocols=offered, refused=refusal
             )
@@ -219,6 +223,7 @@ class LiveCall:
                 await self._send({"type": "websocket.send", "bytes": message.data})
             elif message.type is WSMsgType.ERROR:
                 break
+            self._keep_up()
         code = upstream.close_code
         if self._closed:
             return
@@ -226,6 +231,14 @@ class LiveCall:
             raise StreamCut(f"Provider {self._target.provider!r} broke the conversation off.")
         self._closed = True
         await self._close(_NORMAL if code == _NO_STATUS else code, "")
+
+    def _keep_up(self) -> None:
+        """End the conversation where the budget does not reach for another answer."""
+        if self._ticket is FREE or self._attempt is None or not self._meter.produced:
+            return
+        rate = self.upstream.prices.of(self._attempt.deployment).rate
+        if rate is not None:
+            self._ticket.keep_up(rate.cost(self._meter.usage))
 
     async def _close(self, code: int, reason: str) -> None:
         short = reason.encode()[:_MOST_REASON].decode("utf-8", "ignore")
