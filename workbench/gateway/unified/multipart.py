@@ -145,16 +145,22 @@ def bad_multipart(fault: str) -> InvalidInput:
 
 
 def _part(head: bytes, *, start: int) -> Part:
+    # What parsers read in different ways is refused: a provider must find the same field in a part as the gateway.
     fields: dict[bytes, bytes] = {}
     for line in head.split(b"\r\n"):
         field, colon, value = line.partition(b":")
-        if line and not colon:
+        if b"\n" in line or b"\r" in line or (line and (not colon or line[:1] in b" \t")):
             raise bad_multipart("a line in the head of a part is no header")
+        if line and field.strip().lower() in fields:
+            raise bad_multipart("a header stands twice in the head of a part")
         fields[field.strip().lower()] = value.strip()
     disposition = fields.get(b"content-disposition", b"")
     if disposition.partition(b";")[0].strip().lower() != b"form-data":
         raise bad_multipart("a part has no content-disposition of form-data")
-    given = {key.lower(): _unquoted(quoted) or plain for key, quoted, plain in _PARAMETER.findall(disposition)}
+    named = _PARAMETER.findall(disposition)
+    given = {key.lower(): _unquoted(quoted) or plain for key, quoted, plain in named}
+    if len(given) < len(named) or b"name*" in given:
+        raise bad_multipart("a part has two names")
     name = _text(given.get(b"name", b""))
     if not name:
         raise bad_multipart("a part has no name")

@@ -24,6 +24,22 @@ def part(name: str, value: bytes, *, filename: str | None = None, kind: str | No
     return head.encode() + b"\r\n\r\n" + value
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'Content-Disposition: form-data; name="model"\r\nContent-Disposition: form-data; name="x"',
+        b'Content-Disposition: form-data; name="model"\nContent-Disposition: form-data; name="x"',
+        b'Content-Disposition: form-data; name="model"; name="x"',
+        b"Content-Disposition: form-data; name=\"x\"; name*=utf-8''model",
+        b'Content-Disposition: form-data; name="x"\r\n ; name="model"; a=":"',
+    ],
+)
+def test_a_part_whose_name_parsers_read_in_two_ways_is_refused(head: bytes) -> None:
+    scanner = Scanner(b"edge")
+    with pytest.raises(InvalidInput, match="part"):
+        scanner.feed(b"--edge\r\n" + head + b"\r\n\r\nlarge\r\n--edge--\r\n")
+
+
 def body_of(*parts: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
     return before + b"".join(b"--edge\r\n" + one + b"\r\n" for one in parts) + b"--edge--\r\n" + behind
 
