@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from workbench.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
 from workbench.gateway.unified.body import ClientLeft, read_body
 from workbench.gateway.unified.operations import CHAT, EMBEDDINGS
+from workbench.gateway.unified.question import _READ
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -42,15 +43,18 @@ def test_every_field_but_the_model_passes_byte_for_byte() -> None:
 
 @given(
     st.dictionaries(
-        st.text(max_size=8).filter(
-            lambda n: n not in ("model", "messages", "stream_options", "stream", "n", "stop", "tools", "seed")
-        ),
+        st.text(max_size=8).filter(lambda n: n not in ("stop", "seed") and n.casefold() not in _READ),
         st.recursive(st.none() | st.booleans() | st.text() | st.integers(-10, 10), st.lists, max_leaves=5),
         max_size=4,
     )
 )
 def test_unknown_fields_arrive_as_they_were(unknown: dict[str, object]) -> None:
     assert json.loads(CHAT.parse(chat({**unknown, **HELLO}), {}).body_for("m")) == {**unknown, **HELLO}
+
+
+@pytest.mark.parametrize("name", ["Model", "MODEL", "Stream", "\u017ftream", "Max_Tokens"])
+def test_a_field_that_some_servers_read_as_another_is_refused(name: str) -> None:
+    assert refused({**HELLO, name: "large"}).param == name
 
 
 def test_usage_is_always_asked_for_of_a_stream() -> None:

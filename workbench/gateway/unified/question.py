@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
+from workbench.errors import InvalidInput
 from workbench.gateway.admission.prompt import prompt_bound
 from workbench.gateway.dialects.openai import UsageReader
 from workbench.gateway.dialects.reader import Reader
@@ -19,6 +20,11 @@ _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOTHING = Usage()
 _NEWER_LIMIT, _OLDER_LIMIT = "max_completion_tokens", "max_tokens"
 _KNOW_NEWER = ("openai", "azure")
+_READ = frozenset({
+    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "messages",
+    "input", "tools", "previous_response_id", "conversation", "store", "background",
+})  # fmt: skip
+"""Fields by which the gateway decides what a caller may do."""
 _TOKENS_BY_REFERENCE = 4000
 """Input tokens of a picture or a file that a prompt only names, at most."""
 
@@ -112,8 +118,20 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def raw_fields(body: bytes) -> dict[str, msgspec.Raw]:
-    """Return the fields of a JSON object, each as it came."""
-    return _raw_object.decode(body)
+    """Return the fields of a JSON object, each as it came; raises InvalidInput for one that is spelled oddly.
+
+    Servers in Go read `Model` as `model`: what the gateway has not looked at would win over what it has.
+    """
+    fields = _raw_object.decode(body)
+    for name in fields:
+        folded = name.casefold()
+        if folded != name and folded in _READ:
+            raise InvalidInput(
+                f"The request body is wrong: {name!r} is not spelled {folded!r}.",
+                hint="Compare with OpenAI's API reference.",
+                param=name,
+            )
+    return fields
 
 
 def _raw(value: Any) -> msgspec.Raw:
