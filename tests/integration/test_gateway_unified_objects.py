@@ -181,6 +181,8 @@ def test_an_unfinished_batch_is_cancelled_and_seen_as_it_is_now(person: Maker) -
     (batch_file(count=1) + b"\n" + batch_file(count=1), "stands twice"),
     (batch_file().replace(b'"hello"', b'[{"type": "file", "file": {"file_id": "file-x"}}]'), "Line 1"),
     (batch_file().replace(b'"hello"', b'[{"type": "file", "file": {"f\\u0069le_id": "file-x"}}]'), "Line 1"),
+    (batch_file().replace(b"hello", b"\xff file_id"), "Line 1"), (batch_file().replace(b"hello", b"\xff"), "Line 1"),
+    (batch_file().replace(b'"hello"', b'{"my_file_id": ' + b"[" * 950 + b"]" * 950 + b"}"), "Line 1"),
 ])  # fmt: skip
 def test_a_wrong_line_of_a_batch_is_told_by_its_number(
     person: Maker, providers: SimulatedProviders, content: bytes, said: str

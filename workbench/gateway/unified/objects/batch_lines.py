@@ -59,9 +59,14 @@ async def checked_lines(
 
 def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], seen: set[str]) -> bytes:
     try:
+        raw.decode()  # fields that no decoder reads must be text too
         line = _line.decode(raw)
         model = _name.decode(line.body.get("model", b"null"))
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        body: dict[str, Any] = dict(line.body)
+        for name in ("messages", "input", "tools"):
+            if name in body and may_name(body[name]):
+                body[name] = rename(msgspec.json.decode(body[name]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{error}.", hint="A line is custom_id, method, url and body with a model.") from error
     task = OPERATIONS.get(line.url)
@@ -72,10 +77,6 @@ def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], seen: set
     if line.custom_id in seen:
         raise InvalidInput(f"custom_id {line.custom_id[:80]!r} stands twice.", hint="Give each line its own.")
     seen.add(line.custom_id)
-    body: dict[str, Any] = dict(line.body)
-    for name in ("messages", "input", "tools"):
-        if name in body and may_name(body[name]):
-            body[name] = rename(msgspec.json.decode(body[name]))
     if bytes(body.get("previous_response_id", b"null")) != b"null":
         raise InvalidInput("previous_response_id can't stand in a batch.", hint="Send the whole conversation.")
     body["model"] = naming(model, task)
