@@ -220,16 +220,19 @@ def test_a_conversation_ends_where_its_budget_does(gateway: RunningGateway, upst
     desk = {"authorization": f"Bearer {gateway.owner_token}"}
     wish = {"kind": "production", "budget": {"usd_total": 1.0}}
     key = httpx.post(f"{gateway.url}/admin/v1/keys", json=wish, headers=desk).json()["key"]
-    answers = 0
+    answers = []
+
+    def converse(line: ClientConnection) -> None:
+        for _ in range(100):
+            line.send('{"type": "costly"}')
+            answers.append(line.recv(5))
+
     with talk(gateway, "/openai/v1/realtime?model=gpt-realtime", key) as line:
         assert line.recv(5) == SESSION
         with pytest.raises(ConnectionClosed) as closed:
-            for _ in range(100):
-                line.send('{"type": "costly"}')
-                line.recv(5)
-                answers += 1
+            converse(line)
     assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, 0 < answers < 50) == (1008, True)
+    assert (closed.value.rcvd.code, 0 < len(answers) < 50) == (1008, True)
     row = last_row(gateway, key)
     assert (row["error_code"], row["cost_usd"] <= 1.0) == ("budget_exhausted", True)
 

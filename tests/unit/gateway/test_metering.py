@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from workbench.errors import InvalidInput
 from workbench.gateway.dialects.openai import UsageReader
+from workbench.gateway.dialects.openai_events import RankingReader, TranscriptReader
 from workbench.gateway.dialects.reader import Sign
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.tags import read_tags
+from workbench.gateway.native.live_meter import LiveMeter
 from workbench.gateway.routing.models import Deployment
 from workbench.settings.tables import Price
 from workbench.wire.sse import frame, parse
@@ -147,6 +149,27 @@ class TestTags:
         with pytest.raises(InvalidInput) as caught:
             read_tags(header)
         assert caught.value.error_code == "invalid_tags"
+
+
+@pytest.mark.parametrize("usage", [
+    {"type": "duration", "seconds": "inf"}, {"type": "duration", "seconds": "nan"},
+    {"type": "duration", "seconds": -1e9}, {"output_tokens": 5, "output_tokens_details": {"audio_tokens": -(10**12)}},
+    {"output_tokens": 5, "output_tokens_details": {"reasoning_tokens": -(10**12)}},
+    {"output_tokens": 10**30}, {"output_tokens": 5, "output_tokens_details": {"image_tokens": 10**30}},
+])  # fmt: skip
+def test_what_nobody_can_have_used_is_estimated_in_every_lane(usage: dict[str, object]) -> None:
+    transcript, live = TranscriptReader(seconds=3.0), LiveMeter()
+    transcript.whole(json.dumps({"text": "hi", "usage": usage}).encode())
+    assert transcript.usage(question_bytes=0) == Usage(audio_seconds=3.0)
+    told = json.dumps({"type": "response.done", "response": {"usage": usage}})
+    live.read(told.replace("tokens_details", "token_details"))  # as a live conversation spells it
+    assert live.usage == Usage()
+
+
+def test_rankings_beyond_all_bounds_are_estimated() -> None:
+    ranking = RankingReader(documents=101)
+    ranking.whole(b'{"results": [], "meta": {"billed_units": {"search_units": 1e300}}}')
+    assert ranking.usage(question_bytes=0) == Usage(queries=2)
 
 
 def test_a_heartbeat_is_no_token() -> None:

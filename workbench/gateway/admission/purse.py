@@ -12,6 +12,8 @@ from workbench.gateway.ledger.reports import Spent
 
 _PICO = 10**12
 _DAY = 86400
+_MOST = 4 * 10**18
+"""More than anybody spends, and less than a cell can hold."""
 
 
 def picodollars(usd: float) -> int:
@@ -80,9 +82,8 @@ class Purse:
     def spend(self, amount: int) -> None:
         """Book what was spent."""
         cells = self._cells
-        cells[c.SPENT] += amount
-        cells[c.SPENT_DAY] += amount
-        cells[c.SPENT_MONTH] += amount
+        for place in (c.SPENT, c.SPENT_DAY, c.SPENT_MONTH):
+            cells[place] = min(cells[place] + amount, _MOST)
 
     def told(self, budget: Budget) -> dict[str, float]:
         """Return what is left of each part of a budget, in US dollars."""

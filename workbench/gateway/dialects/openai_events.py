@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.gateway.dialects.openai import UsageReader
-from workbench.gateway.dialects.reader import Reader, Sign
+from workbench.gateway.dialects.reader import MOST_COUNTED, Reader, Sign
 from workbench.wire.sse import Event
 from workbench.wire.usage import Usage
 
@@ -270,7 +270,7 @@ class RankingReader(UsageReader):
             tokens = ranking.usage.get("total_tokens")
             self.take_openai({"prompt_tokens": tokens, **ranking.usage})
         queries = units.search_units if units else None
-        if queries is not None and queries >= 0:
+        if queries is not None and 0 <= queries <= MOST_COUNTED:
             self.stated = replace(self.stated or Usage(), queries=round(queries))
         elif self.stated is not None:
             self.stated = replace(self.stated, queries=self._searches)

@@ -10,7 +10,8 @@ from workbench.wire.usage import Usage
 
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English text; only estimates rest on it."""
-_MOST_TOKENS = 2**53
+MOST_COUNTED = 2**53
+_MOST_SECONDS = 366 * 86400.0
 
 
 class Sign(Enum):
@@ -72,10 +73,7 @@ class Reader:
 
     def take(self, usage: Usage | None) -> None:
         """Keep what a provider stated, unless it can't be."""
-        if usage is None:
-            return
-        counts = (usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.cache_write_tokens)
-        if min(counts) >= 0 and max(*counts, usage.reasoning_tokens) <= _MOST_TOKENS:
+        if usage is not None and can_be(usage):
             self.stated = usage
 
     def take_openai(self, usage: dict[str, Any] | None) -> None:
@@ -86,3 +84,13 @@ class Reader:
             self.take(Usage.from_openai(usage))
         except (TypeError, ValueError, AttributeError, OverflowError):
             return
+
+
+def can_be(usage: Usage) -> bool:
+    """Tell whether a call can have used that: what is negative or beyond all bounds would spoil what is counted."""
+    counts = (
+        usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.cache_write_tokens,
+        usage.reasoning_tokens, usage.images, usage.queries, usage.audio_input_tokens, usage.audio_output_tokens,
+        usage.image_input_tokens, usage.image_output_tokens,
+    )  # fmt: skip
+    return min(counts) >= 0 and max(counts) <= MOST_COUNTED and 0.0 <= usage.audio_seconds <= _MOST_SECONDS

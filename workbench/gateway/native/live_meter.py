@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from workbench.gateway.dialects.gemini import usage_of
+from workbench.gateway.dialects.reader import can_be
 from workbench.wire.usage import Usage
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -50,7 +51,7 @@ class LiveMeter:
         response = told.get("response")
         stated = response.get("usage") if isinstance(response, dict) else told.get("usageMetadata")
         usage = _of_response(stated) if isinstance(response, dict) else usage_of(stated)
-        if usage is not None and min(usage.as_dict().values()) >= 0:
+        if usage is not None and can_be(usage):
             self._stated = _sum(self._stated, usage)
             self.told, self._pieces = True, 0
 

@@ -13,8 +13,10 @@ import pytest
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import Budget, Limits
 from workbench.gateway.admission.admission import Admission
+from workbench.gateway.admission.measured import BySize
 from workbench.gateway.admission.shared import SharedCounters
 from workbench.gateway.ledger.reports import Spent
+from workbench.wire.usage import Usage
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="several workers need flock")
 
@@ -144,6 +146,15 @@ def test_what_was_spent_before_is_taken_once(path: Path, key: Key) -> None:
         desk = Admission(KeyTable(), SharedCounters(path, worker=worker))
         desk.hold_to(key, spent=Spent(total=0.25))
         assert desk.left(key)["usd_total"] == 0.75
+
+
+def test_what_nobody_can_spend_is_counted_as_far_as_a_row_can(path: Path, key: Key) -> None:
+    SharedCounters.create(path)
+    desk = Admission(KeyTable(), SharedCounters(path, worker=0))
+    desk.hold_to(key)
+    for _ in range(3):
+        desk.admit(key, BySize(Usage())).settle(cost_usd=1e10, tokens=2**54)
+    assert desk.left(key)["usd_total"] == 0.0
 
 
 def test_a_new_gateway_begins_anew(path: Path, key: Key) -> None:
