@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import NotFound
-from workbench.gateway.unified.objects.kinds import BATCH, FILE, renamed
+from workbench.gateway.unified.objects.kinds import BATCH, FILE, Kind, renamed
 from workbench.gateway.unified.objects.signed_ids import Place, SignedIds
 
 IDS = SignedIds(b"secret")
@@ -48,6 +49,22 @@ def test_every_changed_letter_breaks_the_seal() -> None:
         changed = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
         with pytest.raises(NotFound):
             IDS.opened(changed, prefix="file-", owner="o")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"metadata": {"batch_id": "nightly"}},
+        {"attributes": {"file_id": "seven"}},
+        [{"type": "message", "content": [{"type": "output_text", "annotations": [{"file_id": "file-of-theirs"}]}]}],
+        [{"type": "file_search_call", "results": [{"file_id": "file-of-theirs", "text": "peas"}]}],
+    ],
+)
+def test_names_of_the_callers_and_what_an_answer_has_cited_pass_to_a_provider(value: Any) -> None:
+    def opened(kind: Kind, presented: str) -> str:
+        return IDS.opened(presented, prefix=kind.prefix, owner="o").id
+
+    assert renamed(value, opened) == value
 
 
 def test_nothing_is_to_be_read_in_it() -> None:

@@ -48,8 +48,11 @@ _OBJECTS = {kind.name: kind for kind in KINDS} | {
     "vector_store.file": FILE, "vector_store.deleted": STORE, "vector_store.file.deleted": FILE,
 }  # fmt: skip
 
-_OF_CALLERS = frozenset({"metadata", "attributes", "content"})
+_OF_CALLERS = frozenset({"metadata", "attributes"})
 """Fields whose inside is the callers'."""
+_NOT_OPENED = _OF_CALLERS | {"annotations", "results"}
+"""Fields whose inside is text to a provider: of an earlier answer it has the provider's own ids, and may come again."""
+_NOT_SEALED = _OF_CALLERS | {"content"}
 
 Rename = Callable[[Kind, str], str]
 """Kind and id of an object -> its id on the other side."""
@@ -58,8 +61,8 @@ Rename = Callable[[Kind, str], str]
 def renamed(value: Any, rename: Rename, *, objects: bool = False) -> Any:
     """Return a JSON value with the ids in fields that name objects replaced, at any depth.
 
-    With `objects`, the value is a provider's answer: the ids of the objects themselves are replaced too, and what
-    callers wrote into them stays.
+    What callers wrote for themselves stays. With `objects`, the value is a provider's answer: the ids of the objects
+    themselves are replaced too.
     """
     if isinstance(value, list):
         return [renamed(one, rename, objects=objects) for one in value]
@@ -72,7 +75,7 @@ def renamed(value: Any, rename: Rename, *, objects: bool = False) -> Any:
             fields[name] = rename(kind, inner)
         elif kind is not None and isinstance(inner, list):
             fields[name] = [rename(kind, one) if isinstance(one, str) else one for one in inner]
-        elif objects and name in _OF_CALLERS:
+        elif name in (_NOT_SEALED if objects else _NOT_OPENED):
             fields[name] = inner
         else:
             fields[name] = renamed(inner, rename, objects=objects)
