@@ -374,6 +374,20 @@ def test_streams_end_on_what_they_began_with_while_a_reload_replaces_it(
         assert list(stream)[-1].choices[0].finish_reason == "stop"
 
 
+def test_a_stream_outlives_two_reloads_of_which_only_the_second_replaces_its_client(
+    start: Any, providers: SimulatedProviders
+) -> None:
+    gateway, asker = start(one(providers.url, "m"))
+    providers.fail("slow", seconds=0.1)
+    stream = asker.openai.chat.completions.create(model="m", messages=HELLO, stream=True)
+    assert next(iter(stream)).choices
+    for more in ("", "[gateway]\ntimeouts = { connect = 3 }\n"):
+        config = one(providers.url, "m", more=more) + one(providers.url, "n", "b")
+        (gateway.home / "workbench.toml").write_text(config)
+        assert asker.owner.post("/admin/v1/reload").status_code == 200
+    assert list(stream)[-1].choices[0].finish_reason == "stop"
+
+
 REFUSED = [
     ("[gateway]\nprot = 1\n[[models]]\nname = 'x'\ndeployments = [{ provider = 'y', model = 'z' }]",
      400, "invalid_settings", ["gateway.prot: unknown key", "deployments[0].provider: no provider named 'y'"]),

@@ -88,7 +88,7 @@ class Reloader:
                 raise InvalidInput(str(error), hint=_KEPT, code=error.error_code) from error
             self._gateway.registry.enter(new)
             self._gateway.upstream = new
-            task = asyncio.create_task(self._retire(old, new))
+            task = asyncio.create_task(self._retire(old, new, set(self._retiring)))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
             return difference(old.settings, settings)
@@ -110,9 +110,14 @@ class Reloader:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
 
-    async def _retire(self, old: Upstream, new: Upstream) -> None:
-        """Close what only the old configuration used, after the last call that began with it."""
+    async def _retire(self, old: Upstream, new: Upstream, earlier: set[asyncio.Task[None]]) -> None:
+        """Close what only the old configuration used, after the last call that began with it, or with an earlier one.
+
+        Calls of an earlier one may use what it has handed on.
+        """
         try:
+            if earlier:
+                await asyncio.wait(earlier)
             while any(getattr(call, "upstream", None) is old for call in self._gateway.in_flight):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
