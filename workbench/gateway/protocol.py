@@ -87,6 +87,7 @@ class GatewayProtocol(asyncio.Protocol):
         self._refused: _Refused | None = None
         self._unread = 0
         self._discarded = 0
+        self._unsent = math.inf
         self._reads_paused = False
         self.writes_paused = False
         """Whether the caller does not read as fast as we write."""
@@ -173,8 +174,14 @@ class GatewayProtocol(asyncio.Protocol):
             self._timer = self._loop.call_later(self.look_seconds, self._look)
         elif self._reading_head or self._reading_body:
             self._refuse(_Refused(408, "The request did not come to its end in time."))
-        else:
+        elif not (unsent := self._transport.get_write_buffer_size()):
             self._transport.close()
+        elif unsent < self._unsent:
+            self._unsent = unsent
+            self._due = self._loop.time() + self.idle_seconds
+            self._timer = self._loop.call_later(self.look_seconds, self._look)
+        else:
+            self._transport.abort()  # nobody takes the rest of the answer
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -314,8 +321,10 @@ class GatewayProtocol(asyncio.Protocol):
         """Turn to the next request."""
         self._on_left = None
         self._state.total_requests += 1
+        self._unsent = math.inf
         if not exchange.keep_alive or self._transport.is_closing():
             self._transport.close()
+            self._due = self._loop.time() + self.idle_seconds
         elif self._waiting:
             self._start(self._waiting.popleft())
             if not self._waiting:

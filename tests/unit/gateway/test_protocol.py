@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -17,6 +18,8 @@ import uvicorn
 from workbench.gateway import protocol as protocol_room
 from workbench.gateway.protocol import ON_LEFT, GatewayProtocol
 from workbench.testing.simulator import wait_until
+
+LARGE = b"x" * 30_000_000
 
 
 class Impatient(GatewayProtocol):
@@ -68,7 +71,10 @@ class App:
         if path == "/bad":
             headers.append((b"x-bad", b"a\r\nx-injected: b"))
         answer = [b"one", b"two", b""]
-        if path != "/chunked":
+        if path == "/large":
+            answer = [LARGE]
+            headers.append((b"content-length", b"%d" % len(LARGE)))
+        elif path != "/chunked":
             answer = [json.dumps({"path": path, "length": len(body)}).encode()]
             headers.append((b"content-length", b"%d" % len(answer[0])))
         await send({"type": "http.response.start", "status": 413 if path == "/early" else 200, "headers": headers})
@@ -303,6 +309,23 @@ def test_a_caller_that_leaves_its_second_call_is_noticed(server: tuple[App, int]
         connection.sendall(b"GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /busy HTTP/1.1\r\nhost: a\r\n\r\n")
         wait_until(lambda: app.saw[-1:] == [("/busy", b"")], "the second request did not come")
     wait_until(lambda: app.left == before + 1, "nobody noticed")
+
+
+@pytest.mark.parametrize("head", [b"", b"connection: close\r\n"])
+def test_an_answer_that_nobody_takes_is_given_up_and_a_slow_reader_is_not(
+    impatient: tuple[App, int], head: bytes
+) -> None:
+    _, port = impatient
+    for pause, whole in ((2.0, False), (0.0, True)):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /large HTTP/1.1\r\nhost: a\r\n%b\r\n" % head)
+            time.sleep(pause)
+            told = 0
+            with contextlib.suppress(ConnectionError):
+                while told < len(LARGE) and (data := connection.recv(1_000_000)):
+                    told += len(data)
+                    time.sleep(0.0 if pause else 0.02)
+        assert (told >= len(LARGE)) is whole
 
 
 def test_a_websocket_never_begins_in_the_middle_of_an_answer() -> None:
