@@ -94,13 +94,16 @@ def chat_lane(target: Target) -> Lane:
     """Return the translation of chat for a protocol."""
 
     def translate(asking: Asking) -> Translated:
+        asking = replace(asking, fields={**asking.fields, "messages": _of_system(asking.fields["messages"])})
         refuse_remote_media(asking.fields["messages"])
         rare = [name for name in asking.fields if name not in _HONOURED and not _may_leave_no_trace(asking, name)]
-        kept = deepcopy(asking.fields) if rare else {}  # litellm writes into what it is given
+        odd = [number for number, tool in enumerate(asking.fields.get("tools") or ()) if tool["type"] != "function"]
+        kept = deepcopy(asking.fields) if rare or odd else {}  # litellm writes into what it is given
         chat = _understood(asking, target)
         request = target.request(chat)
         _refuse_lost_media(asking, request)
         _refuse_lost_fields(asking, target, request, kept, rare)
+        _refuse_lost_tools(asking, target, request, kept, odd)
         return Translated(
             [request],
             whole=lambda bodies: _whole(chat, request.body, bodies[0]),
@@ -212,15 +215,39 @@ def _refuse_lost_fields(
     asking: Asking, target: Target, request: Request, fields: dict[str, Any], rare: list[str]
 ) -> None:
     """Refuse a field that litellm takes and then leaves out: the request is the same without it."""
-    sent = msgspec.json.encode(request.body) if rare else b""
     for name in rare:
-        others = {key: deepcopy(value) for key, value in fields.items() if key != name}
-        try:
-            without = target.request(_understood(replace(asking, fields=others), target))
-        except Exception:  # noqa: BLE001, S112 - without it the others make no sense, so it is needed
-            continue
-        if msgspec.json.encode(without.body) == sent and without.headers == request.headers:
+        if _is_the_same(asking, target, request, {key: value for key, value in fields.items() if key != name}):
             raise cant_be_honoured(asking, name)
+
+
+def _refuse_lost_tools(
+    asking: Asking, target: Target, request: Request, fields: dict[str, Any], odd: list[int]
+) -> None:
+    """Refuse a tool that is no function and that litellm leaves out."""
+    for number in odd:
+        tools = [tool for other, tool in enumerate(fields["tools"]) if other != number]
+        if _is_the_same(asking, target, request, {**fields, "tools": tools}):
+            raise InvalidInput(
+                f"A tool of type {fields['tools'][number]['type'][:80]!r} can't be honoured: {asking.model!r} at "
+                f"provider {asking.provider!r} knows none.",
+                hint="Leave it out, or name another model.",
+                code="unsupported_parameter",
+                param="tools",
+            )
+
+
+def _is_the_same(asking: Asking, target: Target, request: Request, fields: dict[str, Any]) -> bool:
+    """Tell whether other fields make the same request."""
+    try:
+        other = target.request(_understood(replace(asking, fields=deepcopy(fields)), target))
+    except Exception:  # noqa: BLE001 - without what is left out the others make no sense, so it is needed
+        return False
+    return msgspec.json.encode(other.body) == msgspec.json.encode(request.body) and other.headers == request.headers
+
+
+def _of_system(messages: list[Any]) -> list[Any]:
+    """Return messages with OpenAI's newer name of the system's role as its older: other protocols know no other."""
+    return [{**one, "role": "system"} if one["role"] == "developer" else one for one in messages]
 
 
 def _refuse_lost_media(asking: Asking, request: Request) -> None:

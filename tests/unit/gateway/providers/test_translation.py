@@ -270,11 +270,28 @@ async def test_a_field_that_the_target_does_not_know_is_named(serve, open_provid
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("gemini", "gemini-2.5-flash"), ("vertex", "claude-sonnet-4-5"), ("bedrock", "amazon.nova-pro-v1:0")],
+)
+async def test_a_developers_message_is_the_systems(serve, open_provider, kind, model):
+    server = answering(serve, GEMINI, status=400)
+    async with open_provider(kind, server.url) as provider:
+        for role in ("developer", "system"):
+            with pytest.raises(CallerRefused):
+                await provider.answer(ask(messages=[{"role": role, "content": "be brief"}, *USER]), model)
+    first, second = (asked.body for asked in server.asked if "token" not in asked.path)
+    assert first == second
+    assert b"be brief" in first
+
+
 LOST_BY_LITELLM = [
     ("gemini", "gemini-2.5-flash", {"tools": [TOOL], "parallel_tool_calls": False}),
     ("vertex", "claude-sonnet-4-5", {"response_format": {"type": "json_object"}}),
     ("bedrock", "amazon.nova-pro-v1:0", {"tools": [TOOL], "parallel_tool_calls": False}),
     ("bedrock", "meta.llama3-70b-instruct-v1:0", {"top_k": 5}),
+    ("gemini", "gemini-2.5-flash", {"tools": [TOOL, {"type": "web_search"}]}),
+    ("bedrock", "amazon.nova-pro-v1:0", {"tools": [TOOL, {"type": "custom", "custom": {"name": "x"}}]}),
     ("cohere", "cohere_chat/command-r", {"tools": [TOOL], "tool_choice": "none"}),
 ]
 
