@@ -155,6 +155,18 @@ def test_every_route_but_the_two_of_health_needs_a_key_or_an_identity(gateway: R
     assert open_ones == {"/healthz", "/readyz"}
 
 
+def test_no_key_administers(gateway: RunningGateway, owner: httpx.Client) -> None:
+    key = issue(owner)["key"]
+    routes = create_app(load_settings(environ={}, home=gateway.home, credentials=False))._app.routes
+    asked = [(method, re.sub(r"{\w+(:path)?}", "x@y", route.path)) for route in routes for method in route.methods]
+    asked = [(method, path) for method, path in asked if path.startswith("/admin/")]
+    assert len(asked) > 15
+    for method, path in asked:
+        for more in (bearer(key), {"x-api-key": key}, {"api-key": key}):
+            answer = HTTP.request(method, gateway.url + path, headers=more, json={} if method == "POST" else None)
+            assert answer.status_code in (401, 403), (method, path)
+
+
 def test_the_list_of_keys_tells_no_secret(owner: httpx.Client) -> None:
     issued = issue(owner, note="listed")
     listed = owner.get("/keys").text
