@@ -120,6 +120,8 @@ class Exchange:
         if self.begun:
             raise RuntimeError("an answer has one status")
         self.begun = True
+        if self._expects_continue and self.more_body:
+            self.keep_alive = False  # a body that was not asked for may come or not: nobody could tell what follows
         self._expects_continue = False
         length: int | None = 0 if status in _WITHOUT_BODY or self.scope["method"] == "HEAD" else None
         parts = [_STATUS.get(status) or b"HTTP/1.1 %d\r\n" % status]

@@ -328,6 +328,17 @@ def test_an_answer_that_nobody_takes_is_given_up_and_a_slow_reader_is_not(
         assert (told >= len(LARGE)) is whole
 
 
+def test_behind_a_body_that_was_not_asked_for_comes_no_request(server: tuple[App, int]) -> None:
+    app, port = server
+    head = b"POST /early HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 50\r\n\r\n"
+    before = len(app.saw)
+    told = exchange(port, head)
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close\r\n" in told
+    exchange(port, head, b"GET /next HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
+    assert app.saw[before:] == [("/early", b"")] * 2
+
+
 def test_a_websocket_never_begins_in_the_middle_of_an_answer() -> None:
     with served(GatewayProtocol, ws="websockets-sansio") as (_, port):
         told = exchange(
