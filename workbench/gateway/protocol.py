@@ -239,6 +239,9 @@ class GatewayProtocol(asyncio.Protocol):
                     self._refused = _Refused(400, "A WebSocket can't begin before the last answer has ended.")
                     raise self._refused
                 return
+            if self._has_body():  # the parser takes it for the other protocol's
+                self._refused = _Refused(400, "A request with a body can't ask for another protocol.")
+                raise self._refused
             keep_alive = False  # an upgrade that nobody asked us to know: the request is answered as it is
         exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
         if self._exchange is None or self._exchange.complete:
@@ -355,6 +358,12 @@ class GatewayProtocol(asyncio.Protocol):
                 self._refusal = b""  # in the middle of another answer it would be read as a part of that
         self.write(self._refusal)
         self._transport.close()
+
+    def _has_body(self) -> bool:
+        return any(
+            name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0") != b"")
+            for name, value in self._headers
+        )
 
     def _asks_for_websocket(self) -> bool:
         return self._config.ws_protocol_class is not None and any(

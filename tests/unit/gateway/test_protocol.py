@@ -339,6 +339,17 @@ def test_behind_a_body_that_was_not_asked_for_comes_no_request(server: tuple[App
     assert app.saw[before:] == [("/early", b"")] * 2
 
 
+def test_a_body_is_never_lost_to_an_upgrade(server: tuple[App, int]) -> None:
+    app, port = server
+    upgrade = b"host: a\r\nupgrade: h2c\r\nconnection: upgrade\r\n"
+    before = len(app.saw)
+    told = exchange(port, b"POST /a HTTP/1.1\r\n%bcontent-length: 3\r\n\r\nabc" % upgrade)
+    assert told.startswith(b"HTTP/1.1 400 ")
+    told = exchange(port, b"POST /a HTTP/1.1\r\n%bcontent-length: 0\r\n\r\n" % upgrade)
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert app.saw[before:] == [("/a", b"")]
+
+
 def test_a_websocket_never_begins_in_the_middle_of_an_answer() -> None:
     with served(GatewayProtocol, ws="websockets-sansio") as (_, port):
         told = exchange(
