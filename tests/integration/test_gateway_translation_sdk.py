@@ -17,7 +17,7 @@ import openai
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from openai import OpenAI
+from openai import BadRequestError, InternalServerError, OpenAI
 from PIL import Image
 
 from workbench.testing.gateway import RunningGateway, running_gateway
@@ -303,3 +303,17 @@ def test_a_picture_is_made_and_painted_out(model: str, client: OpenAI, providers
     assert painted.size == dish.size
     assert painted.getpixel((10, 8)) == (200, 20, 20), "what the mask covers stays"
     assert painted.getpixel((0, 0)) != (200, 20, 20), "what it leaves open is painted"
+
+
+def test_one_refusal_of_several_requests_is_what_the_caller_is_told(
+    client: OpenAI, providers: SimulatedProviders
+) -> None:
+    """Titan embeds one text a request, so that two texts are two."""
+    providers.fail("status", status=400, message="too much text", times=0)
+    with pytest.raises(BadRequestError, match="too much text"):
+        client.embeddings.create(model="embed-titan", input=["one", "two"])
+    providers.clear()
+    providers.fail("status", status=500, times=0)
+    with pytest.raises(InternalServerError) as caught:
+        client.embeddings.create(model="embed-titan", input=["one", "two"])
+    assert (caught.value.status_code, caught.value.code) == (502, "provider_error")

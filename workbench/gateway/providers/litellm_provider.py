@@ -94,8 +94,11 @@ class LitellmProvider:
         if len(translated.requests) == 1:
             answers = [await fetch(translated.requests[0])]
         else:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(fetch(request)) for request in translated.requests]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(fetch(request)) for request in translated.requests]
+            except BaseExceptionGroup as failed:  # one refusal is what the caller is told; it has stopped the others
+                raise failed.exceptions[0] from failed
             answers = [task.result() for task in tasks]
         try:
             whole = translated.whole([body for body, _ in answers])
