@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,3 +39,4 @@ async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> N
 async def _as_they_come(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+        await asyncio.sleep(0)  # a large file takes seconds: other calls go on meanwhile
