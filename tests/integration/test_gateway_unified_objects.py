@@ -136,6 +136,14 @@ def test_a_use_case_shares_what_its_keys_make(person: Maker) -> None:
         alone.files.retrieve(file)
 
 
+def test_files_of_a_purpose_are_found_behind_others(person: Maker) -> None:
+    ana = person()
+    first, second = upload(ana, b"x", "user_data"), upload(ana, b"y", "user_data")
+    for _ in range(3):
+        upload(ana)
+    assert [one.id for one in ana.files.list(purpose="user_data", limit=1)] == [second, first]
+
+
 def test_a_batch_goes_from_file_to_file(person: Maker, providers: SimulatedProviders) -> None:
     ana, ben = person(), person()
     file = upload(ana, batch_file(), "batch")

@@ -45,15 +45,18 @@ class Listing:
             after = await asyncio.to_thread(store.get, query["after"][:1000], owner)
             if after is None:
                 raise unknown(query["after"])
+        purpose = query.get("purpose")
+        looked_at = limit if purpose is None else _MOST_FILES  # an SDK reads no further behind an empty page
         page = await asyncio.to_thread(
             lambda: store.page(
-                self._kind.name, owner, limit=limit + 1, after=after, oldest_first=query.get("order") == "asc"
+                self._kind.name, owner, limit=looked_at + 1, after=after, oldest_first=query.get("order") == "asc"
             )
         )
-        seen = await asyncio.gather(*(self._look(stored) for stored in page[:limit]))
-        purpose = query.get("purpose")
+        seen = await asyncio.gather(*(self._look(stored) for stored in page[:looked_at]))
         data = [one for one in seen if one and (purpose is None or one.get("purpose") == purpose)]
-        told = {"object": "list", "data": data, "has_more": len(page) > limit}
+        more = len(page) > looked_at or len(data) > limit
+        data = data[:limit]
+        told = {"object": "list", "data": data, "has_more": more}
         if data:
             told |= {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
         return msgspec.json.encode(told)
