@@ -66,19 +66,23 @@ class ObjectStore:
         fields = {"seen": stored.seen}
         where = sa.and_(table.c.id == stored.id, table.c.owner == stored.owner)
         with self._state.transaction() as connection:
-            if connection.execute(table.update().where(where).values(**fields)).rowcount:
+            update = table.update().where(where).values(**fields)
+            if connection.execute(update).rowcount:
                 return
-            connection.execute(
-                table.insert().values(
-                    id=stored.id,
-                    kind=stored.kind,
-                    owner=stored.owner,
-                    provider=stored.provider,
-                    upstream_id=stored.upstream_id,
-                    created_at=stored.created_at,
-                    **fields,
-                )
+            insert = table.insert().values(
+                id=stored.id,
+                kind=stored.kind,
+                owner=stored.owner,
+                provider=stored.provider,
+                upstream_id=stored.upstream_id,
+                created_at=stored.created_at,
+                **fields,
             )
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert)
+            except sa.exc.IntegrityError:  # another request saw it first
+                connection.execute(update)
 
     def get(self, object_id: str, owner: str) -> Stored | None:
         """Return an object of an owner."""
