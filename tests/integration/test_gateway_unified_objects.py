@@ -136,6 +136,25 @@ def test_a_use_case_shares_what_its_keys_make(person: Maker) -> None:
         alone.files.retrieve(file)
 
 
+def test_a_list_says_nothing_of_a_provider_that_was_not_asked(
+    gateway: RunningGateway, person: Maker, providers: SimulatedProviders
+) -> None:
+    ana = person()
+
+    def state() -> str:
+        answer = httpx.get(f"{gateway.url}/v1/status", headers={"authorization": f"Bearer {ana.api_key}"})
+        return str(next(one["state"] for one in answer.json()["data"] if one["provider"] == "acme"))
+
+    providers.fail("status", status=401)
+    with pytest.raises(openai.APIStatusError):
+        upload(ana)
+    assert state() == "down"
+    assert list(ana.files.list()) == []
+    assert state() == "down"
+    upload(ana)
+    assert state() == "ok"
+
+
 def test_files_of_a_purpose_are_found_behind_others(person: Maker) -> None:
     ana = person()
     first, second = upload(ana, b"x", "user_data"), upload(ana, b"y", "user_data")

@@ -227,6 +227,8 @@ class Call:
 
     def _tell(self, attempt: Attempt, answer: Whole | Stream) -> None:
         """Note how a deployment answered; on a native path, what failed is an answer like any other."""
+        if isinstance(answer, Whole) and not answer.asked:
+            return
         if isinstance(answer, Whole) and (answer.status == ProviderLimit.status or answer.status >= 500):
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
             self.attempts.failed(attempt, refusal(attempt.deployment.provider, answer.status, headers, answer.body))

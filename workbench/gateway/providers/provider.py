@@ -64,6 +64,8 @@ class Whole:
     """Headers that go on to the caller."""
     limits: Mapping[str, str] | None = None
     """Headers among which the provider tells what is left of its limits."""
+    asked: bool = True
+    """Whether the provider was asked; else the gateway knew the answer, which tells nothing of how that is doing."""
 
 
 class Stream(Protocol):

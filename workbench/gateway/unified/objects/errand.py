@@ -174,11 +174,11 @@ class ObjectErrand:
         """Ask the provider, unless the answer is known."""
         if self._action.does == "list":
             listing = Listing(self._gateway, self._key, self._action.kind)
-            return Whole(await listing.body(self._query), None)
+            return Whole(await listing.body(self._query), None, asked=False)
         if self._wish is not None and not self._begun:
             before = await asyncio.to_thread(self._gateway.objects.repeats.begin, self._wish)
             if before is not None:
-                return Whole(before, None, headers=(_REPEATED,))
+                return Whole(before, None, headers=(_REPEATED,), asked=False)
             self._begun = True
         try:
             if question.stream:
