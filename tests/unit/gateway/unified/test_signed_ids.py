@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import NotFound
+from workbench.gateway.unified.objects.desk import Opening
 from workbench.gateway.unified.objects.kinds import BATCH, FILE, Kind, renamed
+from workbench.gateway.unified.objects.references import open_references
 from workbench.gateway.unified.objects.signed_ids import Place, SignedIds
+from workbench.gateway.unified.operations.responses import read_response
 
 IDS = SignedIds(b"secret")
 PLACE = Place("acme", "file-abc123")
@@ -65,6 +69,21 @@ def test_names_of_the_callers_and_what_an_answer_has_cited_pass_to_a_provider(va
         return IDS.opened(presented, prefix=kind.prefix, owner="o").id
 
     assert renamed(value, opened) == value
+
+
+def test_a_variable_of_a_prompt_may_be_a_file_of_the_callers() -> None:
+    sealed = IDS.sealed(PLACE, prefix="file-", owner="o")
+    body = {"model": "m", "prompt": {"id": "p", "variables": {"menu": {"type": "input_file", "file_id": sealed}}}}
+    for owner in ("o", "another"):
+        question, _ = read_response(json.dumps(body).encode(), {})
+        opening = Opening(IDS, owner)
+        if owner == "o":
+            open_references(question, opening)
+            assert opening.provider == PLACE.provider
+            assert json.loads(bytes(question.fields["prompt"]))["variables"]["menu"]["file_id"] == PLACE.id
+        else:
+            with pytest.raises(NotFound):
+                open_references(question, opening)
 
 
 def test_nothing_is_to_be_read_in_it() -> None:

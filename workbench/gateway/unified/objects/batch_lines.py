@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import InvalidInput, NotFound, PermissionDenied
-from workbench.gateway.unified.objects.references import may_name
+from workbench.gateway.unified.objects.references import FIELDS, may_name
 
 _LONGEST_LINE = 8 * 1024 * 1024
 OPERATIONS = {
@@ -64,7 +64,7 @@ def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], seen: set
         model = _name.decode(line.body.get("model", b"null"))
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         body: dict[str, Any] = dict(line.body)
-        for name in ("messages", "input", "tools"):
+        for name in FIELDS:
             if name in body and may_name(body[name]):
                 body[name] = rename(msgspec.json.decode(body[name]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from workbench.gateway.unified.objects.desk import Opening
     from workbench.gateway.unified.question import Question
 
-_FIELDS = ("messages", "input", "tools")
+FIELDS = ("messages", "input", "tools", "prompt")
+"""Fields of a call in which files and stores are named; a prompt's variables may be files."""
 _MAY_NAME = re.compile(rb"file_id|store_id|\\u00[2-7]")
 """Names of the fields, or letters of them in another spelling."""
 
@@ -27,7 +28,7 @@ def may_name(raw: msgspec.Raw) -> bool:
 
 def open_references(question: Question, opening: Opening) -> None:
     """Replace the ids in a prompt by the provider's own; raises NotFound for one that is not the caller's."""
-    for name in _FIELDS:
+    for name in FIELDS:
         raw = question.fields.get(name)
         if raw is not None and may_name(raw):
             value = renamed(msgspec.json.decode(raw), opening)
