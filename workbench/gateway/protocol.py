@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,10 @@ _FRAMING_PER_BYTE = 17
 _VERSIONS = ("1.1", "1.0")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+
+_OTHER_PROTOCOL = re.compile(rb"(?<=\r\n)upgrade(?=:[ \t]*(?!websocket))", re.IGNORECASE)
+_HIDDEN = b"upgrad_"
+"""What the wish for another protocol is called where the parser must not see it."""
 
 
 class _Refused(Exception):
@@ -190,6 +195,8 @@ class GatewayProtocol(asyncio.Protocol):
         if self._deaf:
             return
         self._unread += len(data)
+        if not self._reading_body and (b"pgrade:" in data or b"PGRADE:" in data):
+            data = _plainly(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -219,6 +226,8 @@ class GatewayProtocol(asyncio.Protocol):
         """Take a header; trailers are let go."""
         if self._reading_head:
             name = name.lower()
+            if name == _HIDDEN:
+                return
             self._headers.append((name, value))
             self._head_bytes += len(name) + len(value)
             if name == b"expect" and value.lower() == b"100-continue":
@@ -239,7 +248,7 @@ class GatewayProtocol(asyncio.Protocol):
                     self._refused = _Refused(400, "A WebSocket can't begin before the last answer has ended.")
                     raise self._refused
                 return
-            if self._has_body():  # the parser takes it for the other protocol's
+            if self._has_body():  # its head came in pieces; the parser takes it for the other protocol's
                 self._refused = _Refused(400, "A request with a body can't ask for another protocol.")
                 raise self._refused
             keep_alive = False  # an upgrade that nobody asked us to know: the request is answered as it is
@@ -393,3 +402,12 @@ def _refusal(refused: _Refused) -> bytes:
         f"HTTP/1.1 {refused.status} {_REASONS[refused.status]}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
     ).encode() + body
+
+
+def _plainly(data: bytes) -> bytes:
+    """Return a request without its wish for HTTP/2, which Java's client puts into every first one.
+
+    It may be ignored, and is; but the parser would take the body for the other protocol's.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _OTHER_PROTOCOL.sub(_HIDDEN, head) + end + rest
