@@ -42,7 +42,7 @@ _VERSIONS = ("1.1", "1.0")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
-_OTHER_PROTOCOL = re.compile(rb"(?<=\r\n)upgrade(?=:[ \t]*(?!websocket))", re.IGNORECASE)
+_OTHER_PROTOCOL = re.compile(rb"(?<=\r\n)upgrade(?=:(?![ \t]*websocket))", re.IGNORECASE)
 _HIDDEN = b"upgrad_"
 """What the wish for another protocol is called where the parser must not see it."""
 
