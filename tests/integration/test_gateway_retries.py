@@ -14,7 +14,7 @@ from workbench.testing.simulator import SimulatedProviders, simulated_providers
 HELLO: Any = [{"role": "user", "content": "hello there"}]
 CONFIG = """
 [gateway]
-timeouts = {{ connect = 1, first_token = 1, answer = 1, idle = 1, total = 30 }}
+timeouts = {{ connect = 1, first_token = 1, answer = 1, idle = 1, total = 120 }}
 [providers.acme]
 kind = "openai"
 base_url = "{url}/v1"
@@ -53,7 +53,7 @@ def gateway(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def http(gateway: RunningGateway) -> Iterator[httpx.Client]:
     key = gateway.issue_key()
-    with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {key}"}, timeout=30) as made:
+    with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {key}"}, timeout=120) as made:
         yield made
 
 
