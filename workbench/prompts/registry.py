@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench import tracking
-from workbench.errors import GatewayUnreachable, IntegrityError, InvalidInput, WorkbenchError
+from workbench.errors import GatewayUnreachable, IntegrityError, InvalidInput, TrackingError, WorkbenchError
 from workbench.prompts.defaults import default_gateway, default_tracker
 from workbench.prompts.prompt import Prompt
 from workbench.prompts.template import Template
@@ -98,6 +98,10 @@ def _published(name: str, alias: str, *, gateway: Gateway, tracker: Tracker | No
 
 def difference_in_registry(live: PublishedPrompt, tracker: Tracker) -> str | None:
     """Say how MLflow's version differs from the one that was published, or return None."""
+    try:
+        tracker.reach()
+    except TrackingError as error:
+        return f"MLflow could not be asked for {live.name} v{live.version}: {error.message}"
     try:
         held = tracker.get_prompt(live.name, live.version)
     except WorkbenchError as error:

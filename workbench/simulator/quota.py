@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -47,6 +47,15 @@ class Left:
     """Tokens that are left; 0 where they are not limited."""
     seconds: float
     """Until all of the window is free again."""
+
+    def counts(self) -> Iterator[tuple[str, int, int]]:
+        """Yield the name, the limit and what is left of each kind that is limited."""
+        for name, most, left in (
+            ("requests", self.quota.requests, self.requests),
+            ("tokens", self.quota.tokens, self.tokens),
+        ):
+            if most is not None:
+                yield name, most, max(0, left)
 
 
 @dataclass

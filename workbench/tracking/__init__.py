@@ -64,9 +64,12 @@ def connect(settings: Settings | None = None) -> Tracker:
         return _trackers[place]
 
 
-def connected() -> Tracker | None:
-    """Return the tracker that this process opened last, or None; MLflow is not loaded by asking."""
-    return next(reversed(_trackers.values()), None)
+def connected(settings: Settings | None = None) -> Tracker | None:
+    """Return what `connect` would, if this process has opened it already, else None; MLflow is not loaded by asking."""
+    if not _trackers:
+        return None
+    settings = settings or load_settings(credentials=False)
+    return _trackers.get((settings.tracking_uri, settings.home))
 
 
 def mlflow_environment(settings: Settings) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Store:
             with self.exclusive():
                 self._make_schema()
         else:
-            self._reach_server()
+            self.reach()
         self.client = self.read(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
         self.backend = self.read(lambda: TracingClient(uri).store)
         """MLflow's tracking store. It takes finished traces as they are; the public tracing API takes only live spans
@@ -107,8 +107,8 @@ class Store:
             if not token:
                 return
 
-    def _reach_server(self) -> None:
-        """Find out in seconds that no server is there: MLflow's own retries would take minutes."""
+    def reach(self) -> None:
+        """Raise TrackingError in seconds if no server is there: MLflow's own retries would take minutes."""
         if not self.uri.startswith(("http://", "https://")):
             return
         try:

@@ -38,6 +38,10 @@ class Tracker:
         """MLflow's tracking URI; give it to `mlflow.set_tracking_uri` to use MLflow itself on the same store."""
         return self._store.uri
 
+    def reach(self) -> None:
+        """Raise TrackingError within seconds if the tracking server does not answer; a file is always reached."""
+        self._store.reach()
+
     # -- prompts
 
     def register_prompt(

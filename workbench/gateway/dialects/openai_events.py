@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.gateway.dialects.openai import UsageReader
-from workbench.gateway.dialects.reader import MOST_COUNTED, Reader, Sign
+from workbench.gateway.dialects.reader import MOST_COUNTED, MOST_SECONDS, Reader, Sign
 from workbench.wire.sse import Event
 from workbench.wire.usage import Usage
 
@@ -24,7 +24,6 @@ _TOKENS_PER_SECOND = 21
 """Sound tokens of a second of speech."""
 _CLOCK = re.compile(rb"--> *(?:(\d{2,4}):)?(\d\d):(\d\d[.,]\d{3})")
 """The end of a subtitle, in SubRip or WebVTT."""
-_MOST_SECONDS = 366 * 86400.0
 
 
 class _Response(msgspec.Struct):
@@ -185,7 +184,7 @@ class TranscriptReader(EventsReader):
         self.take_openai(told.usage)
         with contextlib.suppress(ValueError):
             seconds = float(-1 if told.duration is None else told.duration)
-            if 0 <= seconds < _MOST_SECONDS:
+            if 0 <= seconds < MOST_SECONDS:
                 self.stated = replace(self.stated or Usage(), audio_seconds=seconds)
 
     def usage(self, *, question_bytes: int) -> Usage:

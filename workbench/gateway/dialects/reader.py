@@ -11,7 +11,7 @@ from workbench.wire.usage import Usage
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English text; only estimates rest on it."""
 MOST_COUNTED = 2**53
-_MOST_SECONDS = 366 * 86400.0
+MOST_SECONDS = 366 * 86400.0
 
 
 class Sign(Enum):
@@ -93,4 +93,4 @@ def can_be(usage: Usage) -> bool:
         usage.reasoning_tokens, usage.images, usage.queries, usage.audio_input_tokens, usage.audio_output_tokens,
         usage.image_input_tokens, usage.image_output_tokens,
     )  # fmt: skip
-    return min(counts) >= 0 and max(counts) <= MOST_COUNTED and 0.0 <= usage.audio_seconds <= _MOST_SECONDS
+    return min(counts) >= 0 and max(counts) <= MOST_COUNTED and 0.0 <= usage.audio_seconds <= MOST_SECONDS

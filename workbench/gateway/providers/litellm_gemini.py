@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from workbench.gateway.providers.embeddings import embeddings_lane
+from workbench.gateway.providers.endings import Endings
 from workbench.gateway.providers.litellm_chat import Chat, Target, chat_lane
 from workbench.gateway.providers.litellm_library import Silent
 from workbench.gateway.providers.translation import Asking, Lanes, Request, Step
@@ -32,13 +33,12 @@ class GenerateContentReader:
         self._parser: Any = ModelResponseIterator(iter(()), sync_stream=True, logging_obj=Silent(chat.optional))
         self.id = ""
         self.model = chat.asking.model
-        self._open: set[int] = set()
-        self._finished = False
+        self._endings = Endings()
 
     @property
     def whole(self) -> bool:
         """Whether every candidate has finished."""
-        return self._finished and not self._open
+        return self._endings.whole
 
     def read(self, event: Event) -> Step | None:
         """Read one event."""
@@ -58,14 +58,9 @@ class GenerateContentReader:
 
     def _note(self, fields: dict[str, Any]) -> None:
         if (fields.get("promptFeedback") or {}).get("blockReason"):
-            self._finished = True
+            self._endings.end()
         for candidate in fields.get("candidates") or ():
-            index = candidate.get("index", 0)
-            if candidate.get("finishReason"):
-                self._finished = True
-                self._open.discard(index)
-            else:
-                self._open.add(index)
+            self._endings.note(candidate.get("index", 0), ended=bool(candidate.get("finishReason")))
 
 
 def generate_content(chat: Chat, *, family: str, url: Callable[[Asking, str], Any]) -> Request:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from workbench.gateway.providers.endings import Endings
 from workbench.gateway.providers.translation import Step
 from workbench.wire.sse import Event
 
@@ -20,20 +21,19 @@ class ChunkReader:
         self.id = ""
         self.model = model
         self._parse = parse
-        self._open: set[int] = set()
-        self._finished = False
+        self._endings = Endings()
 
     @property
     def whole(self) -> bool:
         """Whether every choice has finished."""
-        return self._finished and not self._open
+        return self._endings.whole
 
     def read(self, event: Event) -> Step | None:
         """Read one event."""
         if not event.data:
             return None
         if event.data == b"[DONE]":
-            self._finished, self._open = True, set()
+            self._endings.end_all()
             return Step(last=True)
         fields = msgspec.json.decode(event.data)
         if said := fields.get("error"):
@@ -42,9 +42,5 @@ class ChunkReader:
         chunk = self._parse(fields)
         self.id, self.model = self.id or chunk.get("id") or "", chunk.get("model") or self.model
         for choice in chunk.get("choices", ()):
-            if choice.get("finish_reason"):
-                self._finished = True
-                self._open.discard(choice.get("index", 0))
-            else:
-                self._open.add(choice.get("index", 0))
+            self._endings.note(choice.get("index", 0), ended=bool(choice.get("finish_reason")))
         return Step(chunk=chunk)

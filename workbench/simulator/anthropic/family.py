@@ -54,13 +54,9 @@ def corrupt_frame(_exchange: Exchange) -> bytes:
 def limits(left: Left) -> dict[str, str]:
     """Return the `anthropic-ratelimit-*` headers."""
     told: dict[str, str] = {}
-    for name, most, rest in (
-        ("requests", left.quota.requests, left.requests),
-        ("tokens", left.quota.tokens, left.tokens),
-    ):
-        if most is not None:
-            told[f"anthropic-ratelimit-{name}-limit"] = str(most)
-            told[f"anthropic-ratelimit-{name}-remaining"] = str(max(0, rest))
+    for name, most, rest in left.counts():
+        told[f"anthropic-ratelimit-{name}-limit"] = str(most)
+        told[f"anthropic-ratelimit-{name}-remaining"] = str(rest)
     return told
 
 

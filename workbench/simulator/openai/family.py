@@ -58,14 +58,10 @@ def corrupt_frame(_exchange: Exchange) -> bytes:
 def limits(left: Left) -> dict[str, str]:
     """Return the `x-ratelimit-*` headers."""
     told: dict[str, str] = {}
-    for name, most, rest in (
-        ("requests", left.quota.requests, left.requests),
-        ("tokens", left.quota.tokens, left.tokens),
-    ):
-        if most is not None:
-            told[f"x-ratelimit-limit-{name}"] = str(most)
-            told[f"x-ratelimit-remaining-{name}"] = str(max(0, rest))
-            told[f"x-ratelimit-reset-{name}"] = f"{left.seconds:.3f}s"
+    for name, most, rest in left.counts():
+        told[f"x-ratelimit-limit-{name}"] = str(most)
+        told[f"x-ratelimit-remaining-{name}"] = str(rest)
+        told[f"x-ratelimit-reset-{name}"] = f"{left.seconds:.3f}s"
     return told
 
 
