@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 
 from workbench.errors import WorkbenchError
+from workbench.gateway.access.identities import Identities
 from workbench.gateway.access.identity import Owner
 from workbench.gateway.access.issuing import Issuer
 from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET
+from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.in_flight import InFlight
 from workbench.gateway.admission.shared import SharedCounters, limits_file
@@ -19,6 +21,7 @@ from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.spool import Spool
+from workbench.gateway.notices import Notices
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.provider import Provider
 from workbench.gateway.published.feedback import Feedback
@@ -48,6 +51,9 @@ class Parts:
         self.state = State(settings.database_url)
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
+        self.identities = Identities(self.owner)
+        self.use_cases = UseCaseTable()
+        self.notices = Notices()
         self.in_flight = InFlight()
         self.admission = Admission(self.keys, counters)
         self.key_store = KeyStore(self.state)

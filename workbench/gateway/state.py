@@ -18,10 +18,10 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 5.0
 
-KEYS, PROMPTS, MODELS, CONFIGURATION = "keys", "prompts", "models", "configuration"
+KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "configuration", "use_cases"
 """Topics whose changes other processes follow."""
 
 metadata = sa.MetaData()

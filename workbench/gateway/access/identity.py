@@ -13,12 +13,21 @@ from workbench.wire.embedded import OWNER_TOKEN
 from workbench.wire.key_file import write_private
 
 
+ROLES = frozenset({"user", "rater", "scientist", "reviewer", "admin"})
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Somebody who may ask for keys and publish prompts."""
 
     name: str
     """What records say of who it was."""
+    roles: frozenset[str] = frozenset({"user"})
+    """What they may do: `user`, `rater`, `scientist`, `reviewer`, `admin`."""
+    groups: tuple[str, ...] = ()
+    """Groups that whoever vouches for them says they are in."""
+    source: str = "owner"
+    """Who vouches: `owner` (the token file), `jupyterhub` or `oidc`."""
 
 
 class Owner:
@@ -26,7 +35,7 @@ class Owner:
 
     def __init__(self, home: Path) -> None:
         self.path = home / OWNER_TOKEN
-        self.identity = Identity(_user_name())
+        self.identity = Identity(_user_name(), roles=ROLES)
         self._token = ""
 
     def open(self) -> None:
