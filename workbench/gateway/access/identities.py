@@ -1,4 +1,4 @@
-"""Who makes a request that needs an identity, and whether they may: every such route asks here for the role it needs."""
+"""Who makes a request that needs an identity, and whether they may: such routes ask here for the role they need."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from workbench.gateway.access.key_format import OWNER_PREFIX, new_secret, well_f
 from workbench.wire.embedded import OWNER_TOKEN
 from workbench.wire.key_file import write_private
 
-
 ROLES = frozenset({"user", "rater", "scientist", "reviewer", "admin"})
 
 
