@@ -24,6 +24,7 @@ COMMANDS = {
     "rag": "Ingest documents and ask questions about them.",
     "simulate": "Serve simulated providers that fail when told to.",
     "status": "Show what runs.",
+    "usage": "Tell what calls used and cost; price batches and jobs; compare with invoices.",
 }
 
 
