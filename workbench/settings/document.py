@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from workbench.settings.table import Table
 from workbench.settings.tables import (
     ConfigFile,
     DeploymentSettings,
     ModelSettings,
     ProviderSettings,
-    Table,
     embedded_default,
 )
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.settings.tables import ConfigFile, Settings, Table
+from workbench.settings.table import Table
+from workbench.settings.tables import ConfigFile, Settings
 from workbench.settings.values import without_password
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,
     is_secret_like,
@@ -37,12 +38,6 @@ REFERENCES = {
 }
 """How each form of a credential is written."""
 REFERENCE = f"a reference: {', '.join(list(REFERENCES.values())[:-1])} or {REFERENCES['azure']}"
-
-
-class Table(BaseModel):
-    """A table of the file: strict, frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Timeouts(Table):

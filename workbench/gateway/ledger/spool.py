@@ -13,6 +13,7 @@ import logging
 import queue
 import sqlite3
 import threading
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -60,6 +61,8 @@ class Spool:
 
     def __init__(self, folder: Path, *, sync: Literal["full", "normal"] = "full") -> None:
         self.path = folder / "calls.db"
+        self.listeners: list[Callable[[LedgerRow], None]] = []
+        """Hear of each row before it is sealed, in the event loop's thread; they never fail and never wait."""
         self._sync = sync
         self._gathered: list[_Pending] = []
         self._handed_over = 0.0
@@ -118,6 +121,8 @@ class Spool:
         Raises Unavailable if that fails; the row is kept and written later.
         """
         written = self._loop.create_future()
+        for listener in self.listeners:
+            listener(row)
         if not self._gathered:
             self._loop.call_at(self._handed_over + _GATHER_SECONDS, self._hand_over)
         self._gathered.append((row, written))
