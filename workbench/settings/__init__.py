@@ -5,6 +5,7 @@ environment but `environment` here. A secret never stands in a setting: it is a 
 gets it.
 """
 
+from workbench.settings.credential import Credential
 from workbench.settings.credentials import resolve_credential
 from workbench.settings.environment import (
     MountedEnvironment,
@@ -18,7 +19,6 @@ from workbench.settings.tables import (
     CONFIG_NAME,
     EMBEDDED_MODELS,
     ConfigFile,
-    Credential,
     DeploymentSettings,
     ExplorationPolicy,
     GatewaySettings,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.errors import MissingComponent
-from workbench.settings.tables import Credential
+from workbench.settings.credential import Credential
 
 
 def resolve_credential(credential: Credential, *, folder: Path, environ: Mapping[str, str] | None = None) -> str:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from workbench.settings.tables import REFERENCES, Kind
+from workbench.settings.credential import REFERENCES
+from workbench.settings.tables import Kind
 
 _AWS_KEYS = re.compile(r"[^:\s]+:[^:\s]+(:[^:\s]+)?")
 _SERVICE_ACCOUNT = ("client_email", "private_key", "token_uri")

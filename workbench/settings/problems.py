@@ -15,9 +15,10 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from workbench.errors import Problem
+from workbench.settings.credential import REFERENCES, Credential
 from workbench.settings.credentials import look_up
 from workbench.settings.kinds import KIND_ROWS, PARTICULAR, KindRow
-from workbench.settings.tables import REFERENCES, ConfigFile, Credential, Kind
+from workbench.settings.tables import ConfigFile, Kind
 from workbench.settings.values import is_secret_like, without_password
 
 _RESERVED = frozenset(
