@@ -23,6 +23,8 @@ BUSY_SECONDS = 5.0
 
 KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "configuration", "use_cases"
 """Topics whose changes other processes follow."""
+FEEDBACK = "feedback"
+"""A topic that nobody follows: what is numbered in it is written one at a time, so that numbers are seen in order."""
 
 metadata = sa.MetaData()
 
@@ -119,6 +121,18 @@ repeats_table = sa.Table(
     sa.Column("answer", sa.LargeBinary),
 )
 
+_CONNECTIONS = 5
+"""Connections to a server that are kept, and as many again where they do not do."""
+_BOUNDED: dict[str, dict[str, Any]] = {
+    "psycopg": {
+        "connect_timeout": int(BUSY_SECONDS), "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+        "tcp_user_timeout": int(1000 * BUSY_SECONDS), "application_name": "workbench",
+        "options": f"-c statement_timeout={int(1000 * BUSY_SECONDS)} -c client_connection_check_interval=1000"
+        f" -c idle_in_transaction_session_timeout={int(4000 * BUSY_SECONDS)}",
+    }
+}  # fmt: skip
+"""By driver: what keeps a server that is slow, locked or gone from being waited for without end."""
+
 
 class State:
     """The open state database."""
@@ -135,6 +149,8 @@ class State:
         Raises IntegrityError for a database that a newer program has written, Unavailable where it can't be opened.
         """
         with self.transaction() as connection:
+            if connection.dialect.name == "postgresql":  # of two gateways that start at once, one makes the tables
+                connection.execute(_ONE_AT_A_TIME)
             found: int | None = None
             if sa.inspect(connection).has_table(schema_table.name):
                 found = connection.execute(sa.select(sa.func.max(schema_table.c.version))).scalar_one()
@@ -155,18 +171,20 @@ class State:
     def transaction(self, *, tells: str | None = None) -> Iterator[sa.Connection]:
         """Give a connection whose work is kept whole or not at all; raises Unavailable where the database fails.
 
-        `tells` is the topic that it changes, for those who follow.
+        `tells` is the topic that it changes, for those who follow; of two that change one topic, the second waits for
+        the first.
         """
         try:
             with self._engine.begin() as connection:
-                yield connection
                 if tells is not None:
                     _count_up(connection, tells)
+                yield connection
         except sa.exc.IntegrityError:
             raise
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise Unavailable(
-                f"The gateway's state database does not answer: {error.orig}.",
+                f"The gateway's state database does not answer: {told}.",
                 hint="Try again; if it stays so, the admin must look at the database.",
                 code="state_unavailable",
             ) from error
@@ -187,6 +205,8 @@ class State:
         self._engine.dispose()
 
 
+_ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(0x776F726B62656E63))
+"""Held by who makes or changes the tables of a PostgreSQL database; the number is ours."""
 _NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == sa.bindparam("topic"))
 
 
@@ -219,11 +239,15 @@ def _upgrade(connection: sa.Connection) -> None:
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         try:
-            return sa.create_engine(url, pool_pre_ping=True)
+            return sa.create_engine(
+                url, pool_pre_ping=True, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS, pool_timeout=BUSY_SECONDS,
+                connect_args=_BOUNDED.get(url.get_driver_name(), {}),
+            )  # fmt: skip
         except ImportError as error:
+            wanted = "'genai-workbench[postgres]'" if error.name == "psycopg" else error.name
             raise MissingComponent(
                 f"The state database {url.drivername!r} needs the package {error.name!r}.",
-                hint=f"pip install {error.name}",
+                hint=f"pip install {wanted}",
             ) from error
         except sa.exc.ArgumentError as error:
             raise InvalidInput(f"The state database can't be opened: {error}.") from error
