@@ -127,8 +127,7 @@ def test_everything_that_is_wrong_is_told_at_once(problems):
 
 
 MISTAKES = {
-    "colour = 1": "colour: unknown key; expected one of gateway, state, tracking, jupyter, policy, routing, "
-    "providers, models",
+    "colour = 1": f"colour: unknown key; expected one of {', '.join(ConfigFile.model_fields)}",
     "gateway = 1": "gateway: found 1; expected a table",
     "models = {}": "models: found a table with 0 entries; expected an array",
     "models = [5]": "models[0]: found 5; expected a table",

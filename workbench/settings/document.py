@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from workbench.settings.credential import Credential
 from workbench.settings.table import Table
 from workbench.settings.tables import (
     ConfigFile,
@@ -99,8 +100,15 @@ def toml_value(value: Any) -> str:
 def _section(at: str, table: type[Table]) -> list[str]:
     here, below = [], []
     for name, field in table.model_fields.items():
-        inner, _ = _inner_table(field.annotation)
-        if inner is not None:
+        inner, suffix = _inner_table(field.annotation)
+        if inner is not None and suffix == ".<name>":  # a name is the user's to give
+            section = _section(f"{at}.{name}.example", inner)
+            below += [f"# {line}" if line.startswith("[") else line for line in section]
+        elif inner is Credential:
+            continue  # where a secret is kept is the user's to say
+        elif inner is not None and field.default is None:  # a table that may be left out
+            below += ["", *_example(f"[{at}.{name}]", inner)]
+        elif inner is not None:
             below += _section(f"{at}.{name}", inner)
         elif field.default is not None:
             here.append(f"# {name} = {toml_value(field.default)}  # {field.description}")

@@ -10,10 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from workbench.settings.audit import AuditSettings
 from workbench.settings.credential import Credential
+from workbench.settings.exploration import ExplorationPolicy
+from workbench.settings.identity import IdentitySettings
 from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,
+    lake_url,
     mlflow_uri,
     model_name,
     not_built,
@@ -52,9 +56,17 @@ class GatewaySettings(Table):
     port: int = Field(8780, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     stage: Literal["staging", "production"] = Field("staging", description="the stage that this gateway serves")
     max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="largest request body, in bytes")
+    other_stage_url: Annotated[str, AfterValidator(http_url)] | None = Field(
+        None,
+        description="root URL of the gateway of the other stage, told to keys that came to the wrong one",
+        examples=["https://staging.gateway.example.com"],
+    )
     files_provider: str | None = Field(
         None,
         description="a name under [providers]: who keeps files, batches and jobs; default: the first of kind openai",
+    )
+    metrics_token: Credential | None = Field(
+        None, description="reference to a token that may read /metrics and nothing else; an admin always may"
     )
     timeouts: Timeouts = Field(Timeouts(), description="seconds to wait for a provider")
     redaction: Annotated[
@@ -71,7 +83,9 @@ class StateSettings(Table):
     limits: Literal["memory"] = Field(
         "memory", description="where limits are counted; only 'memory' until replicas share them"
     )
-    lake: str = Field("lake", description="folder below home for the ledger's archive; nothing is written there yet")
+    lake: Annotated[str, AfterValidator(lake_url)] = Field(
+        "lake", description="where the ledger is shipped to: a folder below home, or an fsspec URL: s3://bucket/prefix"
+    )
     ledger_sync: Literal["full", "normal"] = Field(
         "full", description="'full' survives a power cut, 'normal' only the end of the process"
     )
@@ -92,12 +106,6 @@ class JupyterSettings(Table):
         "respect", description="whether a variable that the user has set stays ('respect') or is replaced ('always')"
     )
     key_expires_in: int = Field(12 * 3600, ge=60, description="life of a mounted key, in seconds")
-
-
-class ExplorationPolicy(Table):
-    """What a key of `POST /keys/exploration` may be."""
-
-    expires_in: int = Field(7 * 86400, ge=60, description="longest life, in seconds")
 
 
 class PolicySettings(Table):
@@ -205,7 +213,9 @@ class ConfigFile(Table):
     tracking: TrackingSettings = TrackingSettings()
     jupyter: JupyterSettings = JupyterSettings()
     policy: PolicySettings = PolicySettings()
+    identity: IdentitySettings = IdentitySettings()
     routing: RoutingSettings = RoutingSettings()
+    audit: AuditSettings = AuditSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
 
@@ -232,6 +242,11 @@ class Settings(ConfigFile):
     def database_url(self) -> str:
         """SQLAlchemy URL of the state database."""
         return self._sqlite("state.db") if self.state.database == "sqlite" else self._absolute(self.state.database)
+
+    @property
+    def lake_url(self) -> str:
+        """Where the ledger is shipped to: an absolute path, or an fsspec URL."""
+        return self.state.lake if "://" in self.state.lake else str(self.home / self.state.lake)
 
     @property
     def tracking_uri(self) -> str:

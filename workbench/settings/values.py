@@ -51,6 +51,13 @@ def mlflow_uri(value: str) -> str:
     return _without_secret(value, "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the driver's own place")
 
 
+def lake_url(value: str) -> str:
+    """Pass a folder or an fsspec URL."""
+    if not value or (":" in value and "://" not in value):
+        raise ValueError("expected a folder such as 'lake', or an fsspec URL such as 's3://bucket/prefix'")
+    return _without_secret(value, "the store's own place for it, such as AWS_PROFILE")
+
+
 def model_name(value: str) -> str:
     """Pass a name, or a pattern with one `*` that lets unlisted models pass."""
     if value.count("*") > 1:
