@@ -23,6 +23,7 @@ from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
+from workbench.gateway.telemetry.routes import MetricsRoutes
 from workbench.gateway.unified.body import ClientLeft
 from workbench.gateway.unified.objects.actions import ACTIONS
 from workbench.gateway.unified.operations import OPERATIONS, responses
@@ -92,6 +93,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/models", registry.add, methods=["POST"]),
         Route("/admin/v1/models/{name:path}", registry.show),
         Route("/admin/v1/models/{name:path}", registry.remove, methods=["DELETE"]),
+        Route("/metrics", MetricsRoutes(gateway).show),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

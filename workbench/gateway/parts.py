@@ -31,6 +31,7 @@ from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Models
 from workbench.gateway.routing.registry import Registry
 from workbench.gateway.state import State
+from workbench.gateway.telemetry.metrics import Metrics, metrics_folder
 from workbench.gateway.unified.catalogue import Catalogue
 from workbench.gateway.unified.objects.desk import Objects
 from workbench.gateway.upstream import Upstream
@@ -62,6 +63,7 @@ class Parts:
         )
         self.spool = Spool(settings.home / "ledger", sync=settings.state.ledger_sync)
         self.reports = Reports(self.spool.path)
+        self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
         self.registry = Registry(self.state)
@@ -127,6 +129,7 @@ class Parts:
         for key in keys:
             self.keys.put(key)
         self.spool.open()
+        self.metrics.open()
         bounded = [key.id for key in keys if key.budget != NO_BUDGET]
         self.admission.load(keys, await asyncio.to_thread(self.reports.spent, bounded))
         await self.upstream.open()
@@ -137,6 +140,7 @@ class Parts:
     async def close(self) -> None:
         """Close everything, the ledger last but for the database: no row is lost."""
         await self.follower.close()
+        await self.metrics.close()
         await self.reloader.close()
         await self.upstream.close()
         await asyncio.to_thread(self.spool.close)

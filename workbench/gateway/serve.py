@@ -25,6 +25,7 @@ from workbench.gateway.app import create_app
 from workbench.gateway.embedded import Embedding
 from workbench.gateway.parts import Parts
 from workbench.gateway.protocol import GatewayProtocol
+from workbench.gateway.telemetry.metrics import forget, metrics_folder
 from workbench.gateway.upgrade import websocket_protocol
 from workbench.settings import Settings, load_settings
 
@@ -138,6 +139,8 @@ def serve_with_workers(settings: Settings, count: int, *, host: str | None = Non
 
     limits = limits_file(settings.home, held.getsockname()[1])
     SharedCounters.create(limits)
+    metrics = metrics_folder(settings.home, held.getsockname()[1])
+    forget(metrics)
     counters = SharedCounters(limits, worker=0)
 
     def gone(worker: int) -> None:
@@ -152,6 +155,7 @@ def serve_with_workers(settings: Settings, count: int, *, host: str | None = Non
         run = workers.Workers(count, command, gone=gone)
         code = asyncio.run(run.run(ready=lambda: print(_ready(_url(held)), flush=True)))  # noqa: T201
     limits.unlink(missing_ok=True)
+    forget(metrics)
     if code:
         sys.exit(code)
 
