@@ -61,7 +61,9 @@ class Parts:
         self.issuer = Issuer(
             keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key
         )
-        self.spool = Spool(settings.home / "ledger", sync=settings.state.ledger_sync)
+        self.spool = Spool(
+            settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
+        )
         self.reports = Reports(self.spool.path)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)

@@ -11,7 +11,8 @@ from workbench.gateway.ledger import spool as spool_room
 from workbench.gateway.ledger.chain import verify
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.row import LedgerRow
-from workbench.gateway.ledger.spool import SCHEMA_VERSION, Spool
+from workbench.gateway.ledger.schema import SCHEMA_VERSION
+from workbench.gateway.ledger.spool import Spool
 from workbench.testing.simulator import wait_until
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +11,10 @@ import msgspec
 Outcome = Literal["ok", "refused", "failed", "client_left", "unknown"]
 GENESIS = "0" * 64
 """The `prev_hash` of a writer's first row."""
+EDITION = 2
+"""What rows are written as; older ones stay as they are, and their hashes stay good."""
+_SINCE = {"data_class": 2, "edition": 2}
+"""Columns that came later, and with which edition."""
 
 
 class LedgerRow(msgspec.Struct, kw_only=True):
@@ -76,6 +81,11 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     trace_id: str | None = None
     """From the caller's `traceparent`."""
     body_ref: str | None = None
+    """What became of the bodies: `keep` or `hash`, then a keyed hash of the request and of the answer."""
+    data_class: str | None = None
+    """The use case's data class when the call came; `exploration` for a key without a use case."""
+    edition: int | None = EDITION
+    """Which columns the hash goes over; None: those of the first edition."""
     writer: str = ""
     """Who wrote the row; each writer has a chain of its own."""
     seq: int = 0
@@ -94,8 +104,25 @@ class LedgerRow(msgspec.Struct, kw_only=True):
 
 
 COLUMNS = LedgerRow.__struct_fields__
+_HASHED = {
+    edition: tuple(name for name in COLUMNS[:-1] if _SINCE.get(name, 1) <= edition) for edition in range(1, EDITION + 1)
+}
+"""What the hash of an edition goes over."""
+REAL = frozenset({"audio_seconds", "cost_usd", "latency_ms", "first_token_ms", "overhead_ms"})
+"""Columns that hold fractions."""
+INTEGER = frozenset(
+    {"stream", "status", "attempts", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
+     "reasoning_tokens", "images", "redactions", "edition", "seq"}
+)  # fmt: skip
+"""Columns that hold whole numbers; all others hold text."""
 
 
 def chain_hash(values: tuple[Any, ...]) -> str:
     """Return the hash of a row's values, all columns but `hash`; `prev_hash` among them makes the chain."""
     return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
+
+
+def hash_of(fields: Mapping[str, Any]) -> str:
+    """Return the hash that a stored row should have; an edition that nobody knows gets none."""
+    names = _HASHED.get(fields["edition"] or 1, ())
+    return chain_hash(tuple(fields[name] for name in names))

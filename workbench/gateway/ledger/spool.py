@@ -17,18 +17,20 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from filelock import FileLock, Timeout
 
-from workbench.errors import IntegrityError, Unavailable
+from workbench.errors import Unavailable
 from workbench.gateway.ledger.row import COLUMNS, GENESIS, LedgerRow
+from workbench.gateway.ledger.schema import BODY_COLUMNS, migrate
 
 _log = logging.getLogger("workbench.gateway.ledger")
 
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
 LEDGER_UNAVAILABLE = "ledger_unavailable"
+LOST = "lost"
+"""The `body_ref` of a row whose bodies could not be kept."""
 _RETRY_SECONDS = 0.5
 _GATHER_SECONDS = 0.002
 """Least time between two groups: a commit costs as much as ten rows. A row that comes alone does not wait."""
@@ -41,11 +43,6 @@ _MISFITS = (
     sqlite3.InterfaceError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError,
 )  # fmt: skip
 """What a row raises that can never be written, however well the disk is."""
-_REAL = frozenset({"audio_seconds", "cost_usd", "latency_ms", "first_token_ms", "overhead_ms"})
-_INTEGER = frozenset(
-    {"stream", "status", "attempts", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
-     "reasoning_tokens", "images", "redactions", "seq"}
-)  # fmt: skip
 _PLACES = f"({', '.join('?' * len(COLUMNS))})"
 _INSERTS = [
     f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES {', '.join([_PLACES] * rows)}"  # noqa: S608 - our own names
@@ -53,24 +50,53 @@ _INSERTS = [
 ]
 """The statement for so many rows."""
 
-_Pending = tuple[LedgerRow, "asyncio.Future[None]"]
+_INSERT_BODIES = f"INSERT INTO bodies ({', '.join(BODY_COLUMNS)}) VALUES ({', '.join('?' * len(BODY_COLUMNS))})"  # noqa: S608
+
+
+class Bodies(Protocol):
+    """What is kept of a call beside its row."""
+
+    def sealed(self, row: LedgerRow) -> tuple[Any, ...] | None:
+        """Write `body_ref` into the row; return what is kept, as BODY_COLUMNS from the third on, or None.
+
+        Called in the ledger's thread, once; never fails.
+        """
+
+
+class _Entry:
+    """A row on its way, what is kept beside it, and who waits for it."""
+
+    __slots__ = ("bodies", "kept", "row", "written")
+
+    def __init__(self, row: LedgerRow, bodies: Bodies | None, written: asyncio.Future[None]) -> None:
+        self.row = row
+        self.bodies = bodies
+        self.kept: tuple[Any, ...] | None = None
+        self.written = written
 
 
 class Spool:
     """The durable end of the ledger. `write` returns when the row would survive what `sync` promises."""
 
-    def __init__(self, folder: Path, *, sync: Literal["full", "normal"] = "full") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Literal["full", "normal"] = "full",
+        when_full: Literal["refuse", "answer"] = "refuse",
+    ) -> None:
         self.path = folder / "calls.db"
         self.listeners: list[Callable[[LedgerRow], None]] = []
         """Hear of each row before it is sealed, in the event loop's thread; they never fail and never wait."""
         self._sync = sync
-        self._gathered: list[_Pending] = []
+        self._refuses = when_full == "refuse"
+        self._gathered: list[_Entry] = []
         self._handed_over = 0.0
-        self._queue: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
         self._failure: str | None = None
         self._closing = False
         self._ended = False
-        self._group: list[_Pending] = []
+        self._group: list[_Entry] = []
         self._left_out = 0
         self._let_go = 0
         self._thread: threading.Thread | None = None
@@ -102,30 +128,38 @@ class Spool:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
-        _migrate(connection, self.path)
+        migrate(connection, self.path)
         self._writer, self._slot = _take_writer(self.path.parent)
-        last = connection.execute(
-            "SELECT seq, hash FROM calls WHERE writer = ? ORDER BY rowid DESC LIMIT 1", (self._writer,)
-        ).fetchone()
+        last = (
+            connection.execute(
+                "SELECT seq, hash FROM calls WHERE writer = ? ORDER BY rowid DESC LIMIT 1", (self._writer,)
+            ).fetchone()
+            or connection.execute("SELECT seq, hash FROM pruned WHERE writer = ?", (self._writer,)).fetchone()
+        )
         if last is not None:
             self._seq, self._prev_hash = last["seq"], last["hash"]
 
     def check(self) -> None:
-        """Raise Unavailable while rows can't be written."""
-        if self._failure is not None:
+        """Raise Unavailable while rows can't be written, unless calls are to be answered all the same."""
+        if self._failure is not None and self._refuses:
             raise _unavailable(self._failure)
 
-    async def write(self, row: LedgerRow) -> None:
-        """Return when the row is durable.
+    async def write(self, row: LedgerRow, bodies: Bodies | None = None) -> None:
+        """Return when the row is durable, and what is kept beside it.
 
-        Raises Unavailable if that fails; the row is kept and written later.
+        Raises Unavailable if that fails; the row is kept and written later. Where calls are to be answered all the
+        same, it returns at once while nothing can be written.
         """
         written = self._loop.create_future()
         for listener in self.listeners:
             listener(row)
         if not self._gathered:
             self._loop.call_at(self._handed_over + _GATHER_SECONDS, self._hand_over)
-        self._gathered.append((row, written))
+        if self._failure is not None and not self._refuses:
+            row.body_ref = None if bodies is None else LOST  # rows may wait for hours, and bodies are large
+            self._gathered.append(_Entry(row, None, written))
+            return
+        self._gathered.append(_Entry(row, bodies, written))
         await written
 
     def _hand_over(self) -> None:
@@ -156,21 +190,21 @@ class Spool:
         except BaseException as error:  # noqa: BLE001 - nobody may wait for a thread that is gone
             _log.critical("the ledger's writer ended: %r", error, exc_info=error)
             failure = self._failure = f"its writer ended: {error!r}"
-            _answer(loop, [(written, failure) for _, written in self._group])
+            _answer(loop, [(entry.written, failure) for entry in self._group])
             while not self._ended:
                 group, _ = self._collect(not_before=None)
-                _answer(loop, [(written, failure) for _, written in group])
+                _answer(loop, [(entry.written, failure) for entry in group])
         finally:
             connection.close()
 
     def _work(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
-        rows: list[LedgerRow] = []
+        rows: list[_Entry] = []
         not_before: float | None = None
         open_ = True
         while open_ or rows:
             group, open_ = self._collect(not_before=not_before) if open_ else ([], False)
             self._group = group
-            rows += [row for row, _ in group]
+            rows += group
             lost: set[int] = set()
             failure = None
             try:
@@ -188,16 +222,17 @@ class Spool:
                 )  # fmt: skip
             self._failure = failure
             not_before = None if failure is None else monotonic() + _RETRY_SECONDS
+            told = failure if self._refuses else None
             _answer(loop, [
-                (written, "the row fits no column" if id(row) in lost else failure if id(row) in waiting else None)
-                for row, written in group
+                (each.written, "the row fits no column" if id(each) in lost else told if id(each) in waiting else None)
+                for each in group
             ])  # fmt: skip
             self._group = []
             if failure and self._closing and not open_:
                 _log.error("%d ledger rows were lost at the end: %s", len(rows), failure)
                 break
 
-    def _keep(self, connection: sqlite3.Connection, rows: list[LedgerRow], lost: set[int]) -> None:
+    def _keep(self, connection: sqlite3.Connection, rows: list[_Entry], lost: set[int]) -> None:
         """Commit rows in one group, and take from the list what needs no other try.
 
         A row that no column takes must not stop the others: its id goes to `lost`.
@@ -217,18 +252,18 @@ class Spool:
         else:
             rows.clear()
 
-    def _bounded(self, rows: list[LedgerRow]) -> list[LedgerRow]:
+    def _bounded(self, rows: list[_Entry]) -> list[_Entry]:
         """Return as many rows as may wait; those of calls that reached a provider go first."""
         if len(rows) <= _MOST_WAITING:
             return rows
         if not self._let_go:
             _log.error("more than %d ledger rows wait: from here on some are let go", _MOST_WAITING)
         self._let_go += len(rows) - _MOST_WAITING
-        return sorted(rows, key=lambda row: row.outcome == "refused")[:_MOST_WAITING]
+        return sorted(rows, key=lambda entry: entry.row.outcome == "refused")[:_MOST_WAITING]
 
-    def _collect(self, *, not_before: float | None) -> tuple[list[_Pending], bool]:
+    def _collect(self, *, not_before: float | None) -> tuple[list[_Entry], bool]:
         """Return what waits and whether more may come; with `not_before`, what comes until then."""
-        group: list[_Pending] = []
+        group: list[_Entry] = []
         wait: float | None = None
         try:
             while not_before is not None or not (group and self._queue.empty()):
@@ -243,24 +278,30 @@ class Spool:
             pass
         return group, True
 
-    def _commit(self, connection: sqlite3.Connection, rows: list[LedgerRow]) -> None:
+    def _commit(self, connection: sqlite3.Connection, rows: list[_Entry]) -> None:
         seq, prev_hash = self._seq, self._prev_hash
-        values = []
-        for row in rows:
+        values, bodies = [], []
+        for entry in rows:
             seq += 1
+            row = entry.row
+            if entry.bodies is not None:
+                entry.kept, entry.bodies = entry.bodies.sealed(row), None
             values.append(row.seal(writer=self._writer, seq=seq, prev_hash=prev_hash))
             prev_hash = row.hash
-        if len(values) <= _ONE_STEP:
+            if entry.kept is not None:
+                bodies.append((row.request_id, self._writer, seq, *entry.kept))
+        if len(values) <= _ONE_STEP and not bodies:
             connection.execute(_INSERTS[len(values)], list(chain.from_iterable(values)))  # a transaction by itself
         else:
-            _insert_many(connection, values)
+            _insert_many(connection, values, bodies)
         self._seq, self._prev_hash = seq, prev_hash
 
 
-def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]]) -> None:
+def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]], bodies: list[tuple[Any, ...]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.executemany(_INSERTS[1], values)
+        connection.executemany(_INSERT_BODIES, bodies)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -306,32 +347,6 @@ def _unopened(path: Path, error: Exception) -> Unavailable:
         hint="The admin must make room, free the file, or check whose it is.",
         code=LEDGER_UNAVAILABLE,
     )
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > SCHEMA_VERSION:
-        raise IntegrityError(
-            f"The ledger {path} has schema {found}; this program knows up to {SCHEMA_VERSION}.",
-            hint="A newer workbench has written it: upgrade this one, or use another WORKBENCH_HOME.",
-            code="newer_schema",
-        )
-    if found < 1:
-        columns = ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
-        connection.executescript(
-            f"""
-            BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS calls ({columns});
-            CREATE UNIQUE INDEX IF NOT EXISTS calls_request ON calls (request_id);
-            CREATE INDEX IF NOT EXISTS calls_key ON calls (key_id, time);
-            PRAGMA user_version = {SCHEMA_VERSION};
-            COMMIT;
-            """
-        )
-
-
-def _type(name: str) -> str:
-    return "REAL" if name in _REAL else "INTEGER" if name in _INTEGER else "TEXT"
 
 
 def _take_writer(folder: Path) -> tuple[str, FileLock]:
