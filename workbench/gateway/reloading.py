@@ -18,7 +18,7 @@ _log = logging.getLogger("workbench.gateway.reload")
 
 _KEPT = "The gateway goes on with the configuration that it has."
 _LOOK_SECONDS = 0.5
-_LIVE = frozenset({"providers", "models", "routing", "gateway.timeouts", "gateway.max_body_bytes"})
+_LIVE = frozenset({"providers", "models", "routing", "review", "gateway.timeouts", "gateway.max_body_bytes"})
 _NOT_OURS = frozenset({"tracking", "jupyter"})
 """Sections that other processes read."""
 

@@ -18,6 +18,8 @@ from workbench.errors import Problem
 from workbench.settings.credential import REFERENCES, Credential
 from workbench.settings.credentials import look_up
 from workbench.settings.kinds import KIND_ROWS, PARTICULAR, KindRow
+from workbench.settings.review import ReviewSettings
+from workbench.settings.review_files import Checklist, ChecklistWrong, read_review_files, risk_text_problems
 from workbench.settings.tables import ConfigFile, Kind
 from workbench.settings.values import is_secret_like, without_password
 
@@ -43,6 +45,7 @@ def find_problems(
     found += _credentials(tables, folder, environ) if credentials else ()
     found += _models(tables)
     found += _files_provider(tables)
+    found += _review(tables, folder)
     return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
 
 
@@ -64,11 +67,11 @@ _EXPECTED = {
 }
 
 
-def _from_pydantic(details: Any) -> tuple[Place, str, str]:
+def _from_pydantic(details: Any, root: type[BaseModel] = ConfigFile) -> tuple[Place, str, str]:
     at: Place = details["loc"]
     kind = details["type"]
     if kind == "extra_forbidden":
-        return at, "unknown key", _known_keys(at)
+        return at, "unknown key", _known_keys(at, root)
     what = "missing" if kind == "missing" else "found " + _shown(at, details["input"])
     if kind == "value_error":
         return at, what, str(details["ctx"]["error"])
@@ -87,8 +90,8 @@ def _shown(at: Place, value: object) -> str:
     return without_password(repr(value))
 
 
-def _known_keys(at: Place) -> str:
-    annotation: Any = ConfigFile
+def _known_keys(at: Place, root: type[BaseModel]) -> str:
+    annotation: Any = root
     for part in at[:-1]:
         inner = annotation.model_fields[part].annotation if _is_table(annotation) else get_args(annotation)[-1]
         annotation = _without_none(inner)
@@ -169,6 +172,22 @@ def _files_provider(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
     if isinstance(name, str) and name not in providers:
         known = ", ".join(map(repr, providers)) or "none"
         yield ("gateway", "files_provider"), f"no provider named {name!r}", f"known: {known}"
+
+
+def _review(tables: dict[str, Any], folder: Path) -> Iterator[tuple[Place, str, str]]:
+    try:
+        review = ReviewSettings.model_validate(tables.get("review", {}))
+    except ValidationError:
+        return  # told already
+    problems: list[tuple[Place, str, str]] = [*review.problems(), *risk_text_problems(review, folder=folder)]
+    try:
+        read_review_files(review.model_copy(update={"risk_text": None}), folder=folder)
+    except ChecklistWrong as error:
+        problems += error.problems
+    except ValidationError as error:
+        told = (_from_pydantic(details, Checklist) for details in error.errors())
+        problems += [(("checklist", *at), what, right) for at, what, right in told]
+    yield from ((("review", *at), what, right) for at, what, right in problems)
 
 
 def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:

@@ -34,16 +34,20 @@ class GovernanceGroup(Table):
 class TemplateLimits(Table):
     """Limits of a use case, over all its keys together."""
 
-    requests_per_minute: int | None = Field(None, ge=1, description="calls a minute")
-    tokens_per_minute: int | None = Field(None, ge=1, description="tokens a minute")
-    concurrent: int | None = Field(None, ge=1, description="calls at once")
+    requests_per_minute: int | None = Field(600, ge=1, description="calls a minute")
+    tokens_per_minute: int | None = Field(200_000, ge=1, description="tokens a minute")
+    concurrent: int | None = Field(16, ge=1, description="calls at once")
+    requests_per_second: float | None = Field(None, ge=0.001, description="calls a second")
+    burst: int | None = Field(None, ge=1, description="calls that may begin at once after a pause")
+    requests_per_day: int | None = Field(None, ge=1, description="calls a day, UTC")
+    tokens_per_day: int | None = Field(None, ge=1, description="tokens a day, UTC")
 
 
 class TemplateBudget(Table):
     """Money of a use case, over all its keys together."""
 
     usd_per_day: float | None = Field(None, ge=0, le=1e6, description="US dollars a day, UTC")
-    usd_per_month: float | None = Field(None, ge=0, le=1e6, description="US dollars a month, UTC")
+    usd_per_month: float | None = Field(100, ge=0, le=1e6, description="US dollars a month, UTC")
     usd_total: float | None = Field(None, ge=0, le=1e6, description="US dollars in all")
 
 
@@ -61,34 +65,26 @@ class ServiceTemplate(Table):
 class Templates(Table):
     """What approved use cases get, by service level."""
 
-    online: ServiceTemplate = Field(
-        ServiceTemplate(
-            limits=TemplateLimits(requests_per_minute=600, tokens_per_minute=200_000, concurrent=32),
-            budget=TemplateBudget(usd_per_month=100),
-        ),
-        description="somebody waits for the answers",
-    )
-    batch: ServiceTemplate = Field(
-        ServiceTemplate(
-            limits=TemplateLimits(requests_per_minute=600, tokens_per_minute=100_000, concurrent=8),
-            budget=TemplateBudget(usd_per_month=100),
-        ),
-        description="nobody waits for the answers",
-    )
+    online: ServiceTemplate = Field(ServiceTemplate(), description="somebody waits for the answers")
+    batch: ServiceTemplate = Field(ServiceTemplate(), description="nobody waits for the answers")
 
 
 class ReviewSettings(Table):
     """The review of use cases."""
 
     checklist: str | None = Field(
-        None, min_length=1, description="YAML or TOML file with the platform team's `questions`, from this file's folder"
+        None,
+        min_length=1,
+        description="YAML or TOML file with the platform team's `questions`, from this file's folder",
     )
     risk_text: str | None = Field(
         None, min_length=1,
         description="file with the text on risks that people acknowledge before their first key and at submission",
     )  # fmt: skip
     risk_version: str = Field(
-        "1", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="its version; with a new one all acknowledge anew"
+        "1",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="its version: all acknowledge a new one",
     )
     data_classes: dict[_Name, DataClass] = Field(
         {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from workbench.settings.review import ReviewSettings
 from workbench.settings.table import Table
@@ -67,55 +67,82 @@ DEFAULT_QUESTIONS = (
 """What is asked where no checklist is configured; only of classes that are there."""
 
 
-def read_checklist(path: Path) -> Any:
-    """Return what a YAML or TOML file holds; raises OSError, or ValueError that says what is wrong with it."""
-    if path.suffix not in (".yaml", ".yml", ".toml"):
-        raise ValueError("its name ends neither in .yaml, .yml nor .toml")
-    text = _text(path)
-    try:
-        return tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"not {path.suffix[1:].upper()}: {' '.join(str(error).split())[:200]}") from error
+class ChecklistWrong(ValueError):
+    """A checklist that can't be read, or does not fit."""
+
+    def __init__(self, problems: list[Found]) -> None:
+        super().__init__("; ".join(f"{what}, {right}" for _, what, right in problems))
+        self.problems = problems
 
 
 def read_review_files(review: ReviewSettings, *, folder: Path) -> ReviewFiles:
-    """Return what the files hold; raises OSError or ValueError for those that are not as the settings need them."""
-    questions: tuple[Question, ...] = DEFAULT_QUESTIONS
-    if review.checklist is not None:
-        questions = tuple(Checklist.model_validate(read_checklist(folder / review.checklist)).questions)
+    """Return what the files hold.
+
+    Raises ChecklistWrong or pydantic's ValidationError for a checklist that is not as it must be, OSError or
+    ValueError for a text on risks.
+    """
+    questions = DEFAULT_QUESTIONS if review.checklist is None else _questions(review, folder / review.checklist)
     return ReviewFiles(questions, None if review.risk_text is None else _text(folder / review.risk_text))
 
 
-def question_problems(checklist: Checklist, review: ReviewSettings) -> Iterator[Found]:
-    """Yield what is wrong between the questions, and between them and the data classes."""
+def risk_text_problems(review: ReviewSettings, *, folder: Path) -> Iterator[Found]:
+    """Yield what is wrong with the file of the text on risks."""
+    if review.risk_text is None:
+        return
+    path = folder / review.risk_text
+    try:
+        if not _text(path).strip():
+            yield ("risk_text",), f"file {path} is empty", "expected a text"
+    except (OSError, ValueError) as error:
+        yield ("risk_text",), f"file {path} {_why(error)}", "expected a text in UTF-8"
+
+
+def _questions(review: ReviewSettings, path: Path) -> tuple[Question, ...]:
+    try:
+        checklist = Checklist.model_validate(_parsed(path))
+    except OSError as error:
+        raise ChecklistWrong([_unread(path, error)]) from error
+    except ValidationError:
+        raise
+    except ValueError as error:
+        raise ChecklistWrong([_unread(path, error)]) from error
+    if problems := list(_problems(checklist, review)):
+        raise ChecklistWrong(problems)
+    return tuple(checklist.questions)
+
+
+def _parsed(path: Path) -> Any:
+    if path.suffix not in (".yaml", ".yml", ".toml"):
+        raise ValueError("is named neither .yaml, .yml nor .toml")
+    text = _text(path)
+    if path.suffix == ".toml":
+        read, wrong = tomllib.loads, tomllib.TOMLDecodeError
+    else:
+        yaml = import_module("yaml")  # only where a file asks for it
+        read, wrong = yaml.safe_load, yaml.YAMLError
+    try:
+        return read(text)
+    except (wrong, RecursionError) as error:
+        raise ValueError(f"is not {path.suffix[1:].upper()}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _problems(checklist: Checklist, review: ReviewSettings) -> Iterator[Found]:
     known = ", ".join(map(repr, review.data_classes))
     ids = [question.id for question in checklist.questions]
     for index, question in enumerate(checklist.questions):
-        at = ("questions", index)
+        at = ("checklist", "questions", index)
         if question.id in ids[:index]:
             yield (*at, "id"), f"{question.id!r} stands twice", "expected each id once"
         if (question.type == "choice") != bool(question.choices):
-            yield (*at, "choices"), f"{len(question.choices)} of them", "expected some for type 'choice', and else none"
+            count = len(question.choices)
+            yield (*at, "choices"), f"{count} choices", "expected some for type 'choice', and else none"
         for name in question.data_classes:
             if name not in review.data_classes:
                 yield (*at, "data_classes"), f"no data class named {name!r}", f"known: {known}"
 
 
-def risk_text_problem(review: ReviewSettings, *, folder: Path) -> Found | None:
-    """Return what is wrong with the file of the text on risks."""
-    if review.risk_text is None:
-        return None
-    try:
-        wrong = None if _text(folder / review.risk_text).strip() else "is empty"
-    except (OSError, ValueError) as error:
-        wrong = _why(error)
-    return wrong and (("risk_text",), f"file {folder / review.risk_text} {wrong}", "expected a text in UTF-8")
-
-
-def checklist_problem(review: ReviewSettings, error: OSError | ValueError, *, folder: Path) -> Found:
-    """Return how a checklist that can't be read is told."""
-    found = f"file {folder / (review.checklist or '')}: {_why(error)}"
-    return ("checklist",), found, "expected a YAML or TOML file with an array `questions`"
+def _unread(path: Path, error: OSError | ValueError) -> Found:
+    return ("checklist",), f"file {path} {_why(error)}", "expected a YAML or TOML file with an array `questions`"
 
 
 def _text(path: Path) -> str:
@@ -130,4 +157,4 @@ def _text(path: Path) -> str:
 
 
 def _why(error: OSError | ValueError) -> str:
-    return (error.strerror or "can't be read") if isinstance(error, OSError) else str(error)
+    return f"can't be read: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from workbench.settings.audit import AuditSettings
 from workbench.settings.credential import Credential
 from workbench.settings.exploration import ExplorationPolicy
+from workbench.settings.fairness import FairnessSettings
 from workbench.settings.identity import IdentitySettings
+from workbench.settings.review import ReviewSettings
 from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,
@@ -178,6 +180,7 @@ class DeploymentSettings(Table):
     tokens_per_minute: int | None = Field(
         None, gt=0, description="its quota; calls go where there is room", examples=[200000]
     )
+    concurrent: int | None = Field(None, gt=0, description="calls that it takes at once", examples=[16])
     region: str | None = Field(None, description="where it runs", examples=["eu"])
     weight: float = Field(1.0, ge=0, description="share of the tokens; with 0 it only stands in for the others")
     price: Price | None = Field(None, description="its own price; default: the model's")
@@ -215,6 +218,8 @@ class ConfigFile(Table):
     policy: PolicySettings = PolicySettings()
     identity: IdentitySettings = IdentitySettings()
     routing: RoutingSettings = RoutingSettings()
+    fairness: FairnessSettings = FairnessSettings()
+    review: ReviewSettings = ReviewSettings()
     audit: AuditSettings = AuditSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
