@@ -39,8 +39,8 @@ def command(*, port: int, folder: Path, faults: tuple[str, ...], quotas: tuple[s
     """Serve simulated providers in the foreground, until Ctrl-C.
 
     OpenAI, Azure, Anthropic, Gemini, Vertex AI and Bedrock, in their own wire formats. While it runs, faults are laid
-    by POST /simulator/faults, quotas by POST /simulator/quotas; GET /simulator/requests tells what arrived, and
-    DELETE /simulator lets everything go well again.
+    by POST /simulator/faults, quotas by POST /simulator/quotas; GET /simulator/requests tells what arrived,
+    GET /simulator/invoice what it cost (?format=csv), and DELETE /simulator lets everything go well again.
     """
     from workbench.simulator.configuration import BASE_URLS, write_configuration
     from workbench.simulator.faults import Fault

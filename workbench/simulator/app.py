@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from workbench.simulator.billing.invoice import written
 from workbench.simulator.faults import Fault
 from workbench.simulator.issued import Cloud
 from workbench.simulator.quota import Quota
@@ -54,10 +56,21 @@ def create_app(simulator: Simulator) -> Starlette:
             Route("/simulator/tokens/lifetimes", shorten, methods=["POST"]),
             Route("/simulator/tokens", revoke, methods=["DELETE"]),
             Route("/simulator/requests", recorded),
+            Route("/simulator/invoice", _invoices(simulator)),
             Route("/simulator", clear, methods=["DELETE"]),
             Mount("/", simulator),
         ]
     )
+
+
+def _invoices(simulator: Simulator) -> Callable[[Request], Awaitable[Response]]:
+    async def told(request: Request) -> Response:
+        lines = simulator.invoice.lines(request.query_params.get("provider"))
+        if request.query_params.get("format") == "csv":
+            return Response(written(lines), media_type="text/csv")
+        return _json(lines)
+
+    return told
 
 
 async def _told(request: Request, kind: Any, take: Any) -> Response:

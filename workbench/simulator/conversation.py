@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from workbench.simulator.billing.invoice import Invoice
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.faults import Fault, Faults
 from workbench.simulator.protocol import Family, Path, Session
@@ -34,7 +35,15 @@ class Conversation:
     """One WebSocket."""
 
     def __init__(
-        self, exchange: Exchange, path: Path | None, family: Family, seen: Seen, *, faults: Faults, quotas: Quotas
+        self,
+        exchange: Exchange,
+        path: Path | None,
+        family: Family,
+        seen: Seen,
+        *,
+        faults: Faults,
+        quotas: Quotas,
+        invoice: Invoice,
     ) -> None:
         self._exchange = exchange
         self._path = path
@@ -42,6 +51,7 @@ class Conversation:
         self._seen = seen
         self._faults = faults
         self._quotas = quotas
+        self._invoice = invoice
         self._fault: Fault | None = None
 
     async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +63,10 @@ class Conversation:
             await self._refuse(send, self._family.error(self._exchange, refused))
             return
         try:
-            await self._talk(session, scope, receive, send)
+            try:
+                await self._talk(session, scope, receive, send)
+            finally:
+                self._invoice.charge(self._family.name, session.model, session.used)
         except _Over:
             self._seen.ended = "broken"
         except OSError:  # the client left while it was spoken to

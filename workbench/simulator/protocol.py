@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.quota import Left
 from workbench.simulator.reply import Refused, Reply, Whole
@@ -16,6 +17,11 @@ from workbench.simulator.reply import Refused, Reply, Whole
 
 class Session(Protocol):
     """A WebSocket connection, in the protocol's words."""
+
+    model: str
+    """The model that speaks."""
+    used: list[Used]
+    """What is charged so far."""
 
     def opening(self) -> Iterator[str] | Iterator[bytes]:
         """Yield what the provider says first."""

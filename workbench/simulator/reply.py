@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from workbench.simulator.billing.used import Used
 
 JSON = "application/json"
 SSE = "text/event-stream; charset=utf-8"
@@ -26,6 +29,8 @@ class Whole:
     """Further headers."""
     tokens: int = 0
     """What it counts against a quota of tokens."""
+    used: tuple[Used, ...] = ()
+    """What is charged for it."""
 
     @property
     def raw(self) -> bytes:
@@ -45,6 +50,8 @@ class Frames:
     """Further headers."""
     tokens: int = 0
     """What it counts against a quota of tokens."""
+    used: tuple[Used, ...] = ()
+    """What is charged for it."""
     binary: bool = False
     """Whether the frames are pieces of a file, so that no error can be told among them."""
 

@@ -32,6 +32,11 @@ class Sending:
         self.fault: Fault | None = None
         """How it is to go wrong."""
 
+    @property
+    def frames_sent(self) -> int:
+        """How many frames went out."""
+        return self._seen.frames
+
     async def reset(self, transport: asyncio.Transport) -> None:
         """Close the connection without a byte."""
         self._seen.ended = "broken"

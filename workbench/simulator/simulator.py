@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -10,6 +11,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
+from workbench.simulator.billing.invoice import Invoice
 from workbench.simulator.conversation import TRANSPORT, Conversation
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.faults import Fault, Faults
@@ -17,7 +19,7 @@ from workbench.simulator.paths import TABLE
 from workbench.simulator.protocol import Family, Path
 from workbench.simulator.quota import Quotas, whole_seconds
 from workbench.simulator.recording import Recording, Seen
-from workbench.simulator.reply import Refused, Reply, Whole
+from workbench.simulator.reply import Frames, Refused, Reply, Whole
 from workbench.simulator.sending import REQUEST_ID, Broken, Sending
 from workbench.simulator.state import CREDENTIAL, State
 
@@ -31,13 +33,15 @@ class Simulator:
         self.faults = Faults()
         self.quotas = Quotas()
         self.recording = Recording()
+        self.invoice = Invoice()
         self.state = State(credential=credential)
 
     def clear(self) -> None:
-        """Forget faults, quotas, the recording and the prompt caches; files, jobs and tokens stay good."""
+        """Forget faults, quotas, recording, invoice and prompt caches; files, jobs and tokens stay good."""
         self.faults.clear()
         self.quotas.clear()
         self.recording.clear()
+        self.invoice.clear()
         self.state.forget_prompts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +52,9 @@ class Simulator:
         path, family = TABLE.find(exchange)
         seen = self.recording.begin(_seen(exchange, family if path is not None else None))
         if method == "WEBSOCKET":
-            conversation = Conversation(exchange, path, family, seen, faults=self.faults, quotas=self.quotas)
+            conversation = Conversation(
+                exchange, path, family, seen, faults=self.faults, quotas=self.quotas, invoice=self.invoice
+            )
             await conversation.run(scope, receive, send)
             return
         sending = Sending(send, seen, {family.request_id: REQUEST_ID})
@@ -84,7 +90,7 @@ class Simulator:
             _check(exchange, path)
             fault = self.faults.next_for(exchange, family.name)
             if fault is not None and fault.kind == "latency":
-                await asyncio.sleep(fault.seconds)
+                await self._work(exchange, path, fault.seconds)
             if fault is not None and fault.kind == "reset" and transport is not None:
                 await sending.reset(transport)
             sending.fault = fault
@@ -96,13 +102,35 @@ class Simulator:
             await sending.whole(family.error(exchange, refused))
             return
         if isinstance(reply, Whole):
+            self.invoice.charge(family.name, exchange.model, reply.used)
             await sending.whole(reply)
         else:
+            await self._send_frames(exchange, family, sending, reply)
+
+    async def _work(self, exchange: Exchange, path: Path, seconds: float) -> None:
+        """Be at work for so long; whoever leaves meanwhile is charged all the same."""
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Refused):
+                self.invoice.charge(exchange.provider, exchange.model, _handled(exchange, path).used)
+            raise
+
+    async def _send_frames(self, exchange: Exchange, family: Family, sending: Sending, reply: Frames) -> None:
+        used = [one.up_to(0) for one in reply.used]
+        try:
             await sending.frames(
                 reply,
                 error=lambda fault: family.error_frame(exchange, _meant(fault)),
                 corrupt=lambda: family.corrupt_frame(exchange),
             )
+            broken = sending.fault is not None and sending.fault.kind in ("error", "corrupt")
+            used = [one.up_to(sending.frames_sent) for one in reply.used] if broken else list(reply.used)
+        except (Broken, asyncio.CancelledError, OSError):
+            used = [one.up_to(sending.frames_sent) for one in reply.used]
+            raise
+        finally:
+            self.invoice.charge(family.name, exchange.model, used)
 
     def _within_quota(self, exchange: Exchange, family: Family, reply: Reply) -> Reply:
         """Return the answer with what is left of its quota, or the refusal of one that is used up."""

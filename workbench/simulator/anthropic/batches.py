@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 from workbench.simulator.answer import answer_to
 from workbench.simulator.anthropic.content import wish_of
 from workbench.simulator.anthropic.family import error_body
-from workbench.simulator.anthropic.messages import whole_of
+from workbench.simulator.anthropic.messages import charged, whole_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Refused, Reply, Whole
 
@@ -21,12 +23,14 @@ def create(exchange: Exchange) -> Reply:
     account = exchange.account
     name = account.new_id("msgbatch_")
     lines, counts = [], {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+    used: list[Used] = []
     for request in exchange.body["requests"]:
         try:
             params = request["params"]
             answer = answer_to(wish_of(params))
             asked = {"input_tokens": answer.input_tokens}
             result: dict[str, Any] = {"type": "succeeded", "message": whole_of(params, params["model"], answer, asked)}
+            used += (replace(one, tier="batch", model=params["model"]) for one in charged(answer, asked))
         except (Refused, KeyError, TypeError) as error:
             result = {"type": "errored", "error": error_body(Refused(400, str(error)))}
         counts[result["type"]] += 1
@@ -44,7 +48,7 @@ def create(exchange: Exchange) -> Reply:
         "cancel_initiated_at": None,
         "results_url": f"{exchange.url}/v1/messages/batches/{name}/results",
     }
-    return Whole(body=account.keep("message batch", batch))
+    return Whole(body=account.keep("message batch", batch), used=tuple(used))
 
 
 def retrieve(exchange: Exchange) -> Reply:

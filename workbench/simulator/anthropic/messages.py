@@ -9,6 +9,7 @@ import msgspec
 
 from workbench.simulator.answer import Answer, answer_to, words_of
 from workbench.simulator.anthropic.content import cached_parts, wish_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Frames, Reply, Whole
 from workbench.wire.sse import frame
@@ -22,8 +23,10 @@ def messages(exchange: Exchange) -> Reply:
     answer = answer_to(wish_of(body))
     asked = _asked(exchange, answer)
     if body.get("stream"):
-        return Frames(frames=frames_of(body, model, answer, asked), tokens=answer.total_tokens)
-    return Whole(body=whole_of(body, model, answer, asked), tokens=answer.total_tokens)
+        return Frames(
+            frames=frames_of(body, model, answer, asked), tokens=answer.total_tokens, used=charged(answer, asked)
+        )
+    return Whole(body=whole_of(body, model, answer, asked), tokens=answer.total_tokens, used=charged(answer, asked))
 
 
 def count_tokens(exchange: Exchange) -> Reply:
@@ -31,13 +34,27 @@ def count_tokens(exchange: Exchange) -> Reply:
     return Whole(body={"input_tokens": answer_to(wish_of(exchange.body)).input_tokens})
 
 
-def answered(exchange: Exchange) -> tuple[Answer, dict[str, int]]:
+def charged(answer: Answer, asked: dict[str, Any]) -> tuple[Used]:
+    """Return what is charged for an answer."""
+    hour = asked.get("cache_creation", {}).get("ephemeral_1h_input_tokens", 0)
+    return (
+        Used(
+            input=asked["input_tokens"],
+            cached=asked.get("cache_read_input_tokens", 0),
+            cache_write=asked.get("cache_creation_input_tokens", 0) - hour,
+            cache_write_1h=hour,
+            output=answer.output_tokens,
+        ),
+    )
+
+
+def answered(exchange: Exchange) -> tuple[Answer, dict[str, Any]]:
     """Return the answer to a body of this protocol that came another way (Bedrock, Vertex), and what was asked."""
     answer = answer_to(wish_of(exchange.body))
     return answer, _asked(exchange, answer)
 
 
-def whole_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, int]) -> dict[str, Any]:
+def whole_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, Any]) -> dict[str, Any]:
     """Return a message."""
     return {
         **_head(model),
@@ -48,13 +65,13 @@ def whole_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, 
     }
 
 
-def frames_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, int]) -> Iterator[bytes]:
+def frames_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, Any]) -> Iterator[bytes]:
     """Yield a streamed message, the terminal event last."""
     for event in events_of(body, model, answer, asked):
         yield frame(msgspec.json.encode(event), name=event["type"])
 
 
-def events_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, int]) -> Iterator[dict[str, Any]]:
+def events_of(body: dict[str, Any], model: str, answer: Answer, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the events of a streamed message."""
     yield {"type": "message_start", "message": {**_head(model), "content": [], "usage": {**asked, "output_tokens": 1}}}
     for index, (start, deltas, _) in enumerate(_blocks(answer)):
@@ -93,10 +110,11 @@ def _blocks(answer: Answer) -> Iterator[Block]:
         yield {"type": "tool_use", "id": named, "name": call.name, "input": {}}, deltas, {"input": call.arguments}
 
 
-def _asked(exchange: Exchange, answer: Answer) -> dict[str, int]:
+def _asked(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     """Return the input side of the usage: what is cached is told apart, and not counted as input."""
     written = read = 0
     parts = list(cached_parts(exchange.body))
+    hour = b'"ttl":"1h"' in msgspec.json.encode(exchange.body)
     for prefix, text in reversed(parts):  # the longest that was seen is read, the rest up to the last mark is written
         if exchange.state.has_seen(["anthropic", exchange.model, prefix]):
             read = max(read, words_of(text))
@@ -106,6 +124,10 @@ def _asked(exchange: Exchange, answer: Answer) -> dict[str, int]:
         "input_tokens": max(0, answer.input_tokens - written - read),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": 0 if hour else written,
+            "ephemeral_1h_input_tokens": written if hour else 0,
+        },
     }
 
 

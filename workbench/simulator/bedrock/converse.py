@@ -9,6 +9,7 @@ import msgspec
 
 from workbench.simulator.answer import Answer, answer_to
 from workbench.simulator.bedrock.content import wish_of
+from workbench.simulator.billing.used import used_by
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Frames, Reply, Whole
 from workbench.wire import event_stream
@@ -26,14 +27,16 @@ def converse(exchange: Exchange) -> Reply:
         "usage": _usage(answer),
         "metrics": {"latencyMs": 1},
     }
-    return Whole(body=body, tokens=answer.total_tokens)
+    return Whole(body=body, tokens=answer.total_tokens, used=used_by(answer))
 
 
 def converse_stream(exchange: Exchange) -> Reply:
     """Answer a converse as an event stream."""
     answer = answer_to(wish_of(exchange.body))
     frames = (event_stream.event(name, msgspec.json.encode(payload)) for name, payload in _events(answer))
-    return Frames(frames=frames, content_type=event_stream.CONTENT_TYPE, tokens=answer.total_tokens)
+    return Frames(
+        frames=frames, content_type=event_stream.CONTENT_TYPE, tokens=answer.total_tokens, used=used_by(answer)
+    )
 
 
 def count_tokens(exchange: Exchange) -> Reply:

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import Answer, vector_of, words_of
-from workbench.simulator.anthropic.messages import answered, events_of, whole_of
+from workbench.simulator.anthropic.messages import answered, charged, events_of, whole_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.picture import Picture, edited, inverted, painted, read
 from workbench.simulator.reply import JSON, Frames, Refused, Reply, Whole
@@ -38,6 +39,7 @@ def invoke_stream(exchange: Exchange) -> Reply:
         content_type=event_stream.CONTENT_TYPE,
         headers={"x-amzn-bedrock-content-type": JSON},
         tokens=answer.total_tokens,
+        used=charged(answer, asked),
     )
 
 
@@ -45,10 +47,15 @@ def _claude(exchange: Exchange) -> Reply:
     _check_version(exchange)
     answer, asked = answered(exchange)
     body = whole_of(exchange.body, exchange.model, answer, asked)
-    return Whole(body=body, headers=_counted(answer.input_tokens, answer.output_tokens), tokens=answer.total_tokens)
+    return Whole(
+        body=body,
+        headers=_counted(answer.input_tokens, answer.output_tokens),
+        tokens=answer.total_tokens,
+        used=charged(answer, asked),
+    )
 
 
-def _chunks(exchange: Exchange, answer: Answer, asked: dict[str, int]) -> Iterator[bytes]:
+def _chunks(exchange: Exchange, answer: Answer, asked: dict[str, Any]) -> Iterator[bytes]:
     counts = {"inputTokenCount": answer.input_tokens, "outputTokenCount": answer.output_tokens}
     for event in events_of(exchange.body, exchange.model, answer, asked):
         timed = {**counts, "invocationLatency": 1, "firstByteLatency": 1}
@@ -71,7 +78,8 @@ def _titan_image(exchange: Exchange) -> Reply:
         made = [edited(picture, mask, f"{prompt} {number}", white_is_edited=True) for number in range(count)]
     else:
         raise Refused(400, f"Malformed input request: {task!r} is not a valid taskType.")
-    return Whole(body={"images": [base64.b64encode(png).decode() for png in made], "error": None})
+    images = [base64.b64encode(png).decode() for png in made]
+    return Whole(body={"images": images, "error": None}, used=(Used(images=len(made)),))
 
 
 def _mask(params: dict[str, Any], task: str) -> Picture | None:
@@ -87,7 +95,7 @@ def _titan_embed(exchange: Exchange) -> Reply:
     text = _required(exchange.body, "inputText")
     count = words_of(text)
     body = {"embedding": vector_of(text, exchange.body.get("dimensions") or 8), "inputTextTokenCount": count}
-    return Whole(body=body, headers=_counted(count, 0), tokens=count)
+    return Whole(body=body, headers=_counted(count, 0), tokens=count, used=(Used(input=count),))
 
 
 def _cohere_embed(exchange: Exchange) -> Reply:
@@ -97,7 +105,7 @@ def _cohere_embed(exchange: Exchange) -> Reply:
     vectors = [vector_of(str(text)) for text in texts]
     count = sum(words_of(str(text)) for text in texts)
     body = {"id": "simulated", "texts": texts, "embeddings": vectors, "response_type": "embeddings_floats"}
-    return Whole(body=body, headers=_counted(count, 0), tokens=count)
+    return Whole(body=body, headers=_counted(count, 0), tokens=count, used=(Used(input=count),))
 
 
 _FAMILIES: dict[str, Callable[[Exchange], Reply]] = {

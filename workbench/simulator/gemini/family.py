@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.protocol import Family
 from workbench.simulator.reply import JSON, SSE, Frames, Refused, Whole
@@ -58,13 +59,13 @@ def is_array(exchange: Exchange) -> bool:
     return exchange.query.get("alt") != "sse"
 
 
-def streamed(exchange: Exchange, answers: Iterator[dict[str, Any]], *, tokens: int) -> Frames:
+def streamed(exchange: Exchange, answers: Iterator[dict[str, Any]], *, tokens: int, used: tuple[Used, ...]) -> Frames:
     """Return a stream in the shape that was asked for."""
     if not is_array(exchange):
         # Google ends the lines of its events by CR LF.
         events = (b"data: " + msgspec.json.encode(answer) + b"\r\n\r\n" for answer in answers)
-        return Frames(frames=events, content_type=SSE.partition(";")[0], tokens=tokens)
-    return Frames(frames=_array(answers), content_type=f"{JSON}; charset=UTF-8", tokens=tokens)
+        return Frames(frames=events, content_type=SSE.partition(";")[0], tokens=tokens, used=used)
+    return Frames(frames=_array(answers), content_type=f"{JSON}; charset=UTF-8", tokens=tokens, used=used)
 
 
 def error_frame(exchange: Exchange, refused: Refused) -> bytes:

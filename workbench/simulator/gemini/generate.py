@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.simulator.answer import Answer, answer_to
+from workbench.simulator.billing.used import used_by
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.gemini.content import contents_of, pick, turn_of, wish_of
 from workbench.simulator.gemini.family import streamed
@@ -22,13 +23,15 @@ def generate(exchange: Exchange) -> Reply:
     answer = answer_to(wish_of(exchange.body))
     parts = [*_thought(exchange, answer), *_parts(answer), *_pictures(exchange, answer)]
     candidates = [_candidate(parts, answer, n) for n in range(_count(exchange))]
-    return Whole(body=_response(exchange, candidates, usage_of(answer)), tokens=answer.total_tokens)
+    return Whole(
+        body=_response(exchange, candidates, usage_of(answer)), tokens=answer.total_tokens, used=used_by(answer)
+    )
 
 
 def stream(exchange: Exchange) -> Reply:
     """Answer a streamGenerateContent."""
     answer = answer_to(wish_of(exchange.body))
-    return streamed(exchange, _chunks(exchange, answer), tokens=answer.total_tokens)
+    return streamed(exchange, _chunks(exchange, answer), tokens=answer.total_tokens, used=used_by(answer))
 
 
 def count_tokens(exchange: Exchange) -> Reply:

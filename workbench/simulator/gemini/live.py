@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import Answer, answer_to, note_of
+from workbench.simulator.billing.used import Used, used_by
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.gemini.content import pick, wish_of
 from workbench.simulator.reply import Refused
@@ -25,6 +26,8 @@ class Live:
         self._setup: dict[str, Any] | None = None
         self._contents: list[dict[str, Any]] = []
         self._called = 0
+        self.model = ""
+        self.used: list[Used] = []
 
     def opening(self) -> Iterator[bytes]:
         """Yield nothing: the client speaks first."""
@@ -34,6 +37,7 @@ class Live:
         """Yield what a message of the client brings about; raises Refused where it comes before the set-up."""
         if "setup" in message:
             self._setup = message["setup"]
+            self.model = str(self._setup.get("model", "")).rpartition("/")[2]
             yield _written({"setupComplete": {}})
             return
         if self._setup is None:
@@ -64,6 +68,7 @@ class Live:
         config = pick(self._setup, "generationConfig") or {}
         asked = {**self._setup, "contents": self._contents or [{"parts": [{"text": ""}]}]}
         answer = answer_to(wish_of(asked))
+        self.used += used_by(answer)
         if answer.calls:
             calls = []
             for call in answer.calls:

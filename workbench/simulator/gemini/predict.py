@@ -7,6 +7,7 @@ import binascii
 from typing import Any
 
 from workbench.simulator.answer import vector_of, words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.picture import edited, painted, read
 from workbench.simulator.reply import Refused, Reply, Whole
@@ -36,7 +37,7 @@ def _embeddings(instances: list[dict[str, Any]], parameters: dict[str, Any]) -> 
     ]
     characters = sum(len(str(one["content"])) for one in instances)
     body = {"predictions": predictions, "metadata": {"billableCharacterCount": characters}}
-    return Whole(body=body, tokens=sum(counts))
+    return Whole(body=body, tokens=sum(counts), used=(Used(input=sum(counts)),))
 
 
 def _pictures(instance: dict[str, Any], parameters: dict[str, Any]) -> Reply:
@@ -55,7 +56,7 @@ def _pictures(instance: dict[str, Any], parameters: dict[str, Any]) -> Reply:
             shape = None if mask is None else read(mask)
             made.append(edited(read(raw), shape, words, white_is_edited=True))
     predictions = [{"bytesBase64Encoded": base64.b64encode(png).decode(), "mimeType": "image/png"} for png in made]
-    return Whole(body={"predictions": predictions})
+    return Whole(body={"predictions": predictions}, used=(Used(images=len(made)),))
 
 
 def _of_kind(references: list[dict[str, Any]], kind: str) -> bytes | None:

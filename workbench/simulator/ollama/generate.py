@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from workbench.simulator.answer import Answer, Tool, Turn, Wish, answer_to, note_of, vector_of, words_of
+from workbench.simulator.billing.used import Used, used_by
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.ollama.family import line
 from workbench.simulator.reply import Frames, Reply, Whole
@@ -54,7 +55,7 @@ def embed(exchange: Exchange) -> Reply:
     vectors = [vector_of(str(text), exchange.body.get("dimensions") or 8) for text in texts]
     times = {"total_duration": 1, "load_duration": 1}
     body = {"model": exchange.model, "embeddings": vectors, **times, "prompt_eval_count": count}
-    return Whole(body=body, tokens=count)
+    return Whole(body=body, tokens=count, used=(Used(input=count),))
 
 
 def _reply(exchange: Exchange, answer: Answer, told: Callable[..., dict[str, Any]]) -> Reply:
@@ -70,14 +71,16 @@ def _reply(exchange: Exchange, answer: Answer, told: Callable[..., dict[str, Any
         "eval_duration": 1,
     }
     if exchange.body.get("stream") is False:
-        return Whole(body={**head, **told(answer.text, last=True), **done}, tokens=answer.total_tokens)
+        return Whole(
+            body={**head, **told(answer.text, last=True), **done}, tokens=answer.total_tokens, used=used_by(answer)
+        )
 
     def lines() -> Iterator[bytes]:
         for piece in answer.pieces:
             yield line({**head, **told(piece, last=False), "done": False})
         yield line({**head, **told("", last=True), **done})
 
-    return Frames(frames=lines(), content_type=_LINES, tokens=answer.total_tokens)
+    return Frames(frames=lines(), content_type=_LINES, tokens=answer.total_tokens, used=used_by(answer))
 
 
 def _turn(message: dict[str, Any]) -> Turn:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import note_of, words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Frames, Refused, Reply, Whole
 from workbench.simulator.sound import media_type, seconds_of, spoken
@@ -34,11 +35,13 @@ def speak(exchange: Exchange) -> Reply:
     form, words = body.get("response_format") or "mp3", str(body["input"]).split()
     tokens = len(words)
     if body.get("stream_format") == "sse":
-        return Frames(frames=_spoken_events(words, form), tokens=tokens)
+        used = Used(input=tokens, audio_output=tokens * 5, characters=len(str(body["input"])))
+        return Frames(frames=_spoken_events(words, form), tokens=tokens, used=(used,))
+    used = Used(input=tokens, audio_output=tokens * 5, characters=len(str(body["input"])))
     whole = spoken(" ".join(words), form)  # cut, not made piece by piece: a file has one head
     size = max(1, len(whole) // max(1, len(words)))
     pieces = (whole[at : at + size] for at in range(0, len(whole), size))
-    return Frames(frames=pieces, content_type=media_type(form), tokens=tokens, binary=True)
+    return Frames(frames=pieces, content_type=media_type(form), tokens=tokens, used=(used,), binary=True)
 
 
 def _heard(exchange: Exchange, how: str) -> Reply:
@@ -52,21 +55,23 @@ def _heard(exchange: Exchange, how: str) -> Reply:
     text = f"{how} {file.filename} {note_of(file.content_type or 'audio', file.data)}"
     seconds, words = seconds_of(file.data), text.split()
     usage = _usage(model, seconds, len(words))
+    used = (_charged(usage),)
     if exchange.form("stream") == "true" and how == "heard":
-        return Frames(frames=_heard_events(text, usage), tokens=len(words))
+        return Frames(frames=_heard_events(text, usage), tokens=len(words), used=used)
     match form:
         case "text":
-            return Whole(body=f"{text}\n".encode(), content_type=_TEXT)
+            return Whole(body=f"{text}\n".encode(), content_type=_TEXT, used=used)
         case "srt":
-            return Whole(body=f"1\n00:00:00,000 --> {_clock(seconds, ',')}\n{text}\n\n".encode(), content_type=_TEXT)
+            told = f"1\n00:00:00,000 --> {_clock(seconds, ',')}\n{text}\n\n"
+            return Whole(body=told.encode(), content_type=_TEXT, used=used)
         case "vtt":
             told = f"WEBVTT\n\n00:00:00.000 --> {_clock(seconds, '.')}\n{text}\n\n"
-            return Whole(body=told.encode(), content_type=_TEXT)
+            return Whole(body=told.encode(), content_type=_TEXT, used=used)
         case "verbose_json":
             body = {"text": text, "usage": usage, **_verbose(exchange, text, seconds)}
-            return Whole(body=body, tokens=len(words))
+            return Whole(body=body, tokens=len(words), used=used)
         case _:
-            return Whole(body={"text": text, "usage": usage}, tokens=len(words))
+            return Whole(body={"text": text, "usage": usage}, tokens=len(words), used=used)
 
 
 def _verbose(exchange: Exchange, text: str, seconds: float) -> dict[str, Any]:
@@ -101,6 +106,12 @@ def _usage(model: str, seconds: float, words: int) -> dict[str, Any]:
         "output_tokens": words,
         "total_tokens": heard + words,
     }
+
+
+def _charged(usage: dict[str, Any]) -> Used:
+    if usage["type"] == "duration":
+        return Used(seconds=usage["seconds"])
+    return Used(audio_input=usage["input_tokens"], output=usage["output_tokens"])
 
 
 def _heard_events(text: str, usage: dict[str, Any]) -> Iterator[bytes]:

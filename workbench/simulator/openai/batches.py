@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai.chat import chat
 from workbench.simulator.openai.completions import completions
@@ -61,9 +62,10 @@ def create(exchange: Exchange) -> Reply:
         "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
         "metadata": body.get("metadata"),
     }
+    used: list[Used] = []
     if body.get("metadata") != PENDING:
-        batch |= _completed(exchange, batch["id"], endpoint, lines)
-    return Whole(body=account.keep(_BATCH, batch))
+        batch |= _completed(exchange, batch["id"], endpoint, lines, used)
+    return Whole(body=account.keep(_BATCH, batch), used=tuple(used))
 
 
 def listed(exchange: Exchange) -> Reply:
@@ -85,11 +87,11 @@ def cancel(exchange: Exchange) -> Reply:
     return Whole(body=batch)
 
 
-def _completed(exchange: Exchange, name: str, endpoint: str, lines: list[bytes]) -> dict[str, Any]:
+def _completed(exchange: Exchange, name: str, endpoint: str, lines: list[bytes], used: list[Used]) -> dict[str, Any]:
     good: list[bytes] = []
     bad: list[bytes] = []
     for number, line in enumerate(lines):
-        told = _line(exchange, f"{name}_{number}", endpoint, line)
+        told = _line(exchange, f"{name}_{number}", endpoint, line, used)
         (good if told["response"]["status_code"] == 200 else bad).append(msgspec.json.encode(told))
     return {
         "status": "completed",
@@ -108,13 +110,14 @@ def _written(exchange: Exchange, filename: str, lines: list[bytes]) -> str | Non
     return str(put(exchange.account, filename, b"\n".join(lines) + b"\n", purpose="batch_output")["id"])
 
 
-def _line(exchange: Exchange, name: str, endpoint: str, line: bytes) -> dict[str, Any]:
+def _line(exchange: Exchange, name: str, endpoint: str, line: bytes, used: list[Used]) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(line)
         one = replace(exchange, body={**asked["body"], "stream": False}, path=f"/v1/{endpoint}", params={})
         reply = _ENDPOINTS[endpoint](one)
         assert isinstance(reply, Whole)
         status, body = 200, reply.body
+        used += (replace(charged, tier="batch", model=one.model) for charged in reply.used)
     except Refused as refused:
         status, body = refused.status, {"error": {"message": refused.message, "type": "invalid_request_error"}}
     except (msgspec.DecodeError, KeyError, TypeError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import Answer, answer_to
+from workbench.simulator.billing.used import Tier, Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai.content import chat_wish
 from workbench.simulator.reply import Frames, Refused, Reply, Whole
@@ -20,6 +21,7 @@ from workbench.wire.sse import frame
 _FINISH = {"stop": "stop", "stop_sequence": "stop", "length": "length", "tools": "tool_calls"}
 _SAFE = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
 _CACHED_FROM = 1024
+_TOLD = {"flex": "flex", "priority": "priority"}
 
 
 def chat(exchange: Exchange) -> Reply:
@@ -28,9 +30,9 @@ def chat(exchange: Exchange) -> Reply:
     known_model(exchange)
     answers = _answers(exchange, int(body.get("n") or 1))
     usage = _usage(exchange, answers)
-    tokens = usage["total_tokens"]
+    tokens, used = usage["total_tokens"], (charged(usage, _tier(body)),)
     if body.get("stream"):
-        return Frames(frames=_frames(exchange, answers, usage), tokens=tokens)
+        return Frames(frames=_frames(exchange, answers, usage), tokens=tokens, used=used)
     azure = _is_azure(exchange)
     choices = [_choice(number, answer, body, azure=azure) for number, answer in enumerate(answers)]
     whole = {
@@ -41,10 +43,11 @@ def chat(exchange: Exchange) -> Reply:
         "choices": choices,
         "usage": usage,
         "system_fingerprint": "fp_simulated",
+        "service_tier": _TOLD.get(_tier(body), "default"),
         "x_simulator": "a field that no SDK knows",
     }
     filtered = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": _SAFE}]} if azure else {}
-    return Whole(body={**whole, **filtered}, tokens=tokens)
+    return Whole(body={**whole, **filtered}, tokens=tokens, used=used)
 
 
 def known_model(exchange: Exchange) -> None:
@@ -66,6 +69,19 @@ def chat_usage(asked: int, answered: int, *, cached: int = 0, reasoning: int = 0
         "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": audio},
     }
+
+
+def charged(usage: dict[str, Any], tier: Tier = "standard") -> Used:
+    """Return what is charged for such a usage."""
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    audio = usage["completion_tokens_details"]["audio_tokens"]
+    return Used(
+        tier=tier,
+        input=usage["prompt_tokens"] - cached,
+        cached=cached,
+        output=usage["completion_tokens"] - audio,
+        audio_output=audio,
+    )
 
 
 def logprob_of(piece: str, alternatives: int) -> dict[str, Any]:
@@ -126,6 +142,7 @@ def _frames(exchange: Exchange, answers: list[Answer], usage: dict[str, Any]) ->
             "created": NOW,
             "model": exchange.model,
             "choices": choices,
+            "service_tier": _TOLD.get(_tier(body), "default"),
         }
         return frame(msgspec.json.encode({**fields, "usage": used} if wants_usage else fields))
 
@@ -191,6 +208,11 @@ def _logprobs(pieces: tuple[str, ...], body: dict[str, Any]) -> dict[str, Any] |
 
 def _audio(body: dict[str, Any]) -> dict[str, Any] | None:
     return (body.get("audio") or {}) if "audio" in (body.get("modalities") or ()) else None
+
+
+def _tier(body: dict[str, Any]) -> Tier:
+    asked = body.get("service_tier")
+    return asked if asked in ("flex", "priority") else "standard"
 
 
 def _is_azure(exchange: Exchange) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from workbench.simulator.answer import Answer, Turn, Wish, answer_to
 from workbench.simulator.exchange import Exchange
-from workbench.simulator.openai.chat import chat_usage
+from workbench.simulator.openai.chat import charged, chat_usage
 from workbench.simulator.reply import Frames, Reply, Whole
 from workbench.simulator.state import NOW
 from workbench.wire.sse import frame
@@ -33,11 +33,11 @@ def completions(exchange: Exchange) -> Reply:
         for _ in range(int(body.get("n") or 1))
     ]
     usage = chat_usage(sum(a.input_tokens for a in answers), sum(a.output_tokens for a in answers))
-    tokens = usage["total_tokens"]
+    tokens, used = usage["total_tokens"], (charged(usage),)
     if body.get("stream"):
-        return Frames(frames=_frames(exchange, answers, usage), tokens=tokens)
+        return Frames(frames=_frames(exchange, answers, usage), tokens=tokens, used=used)
     choices = [_choice(number, a.text, _finish(a)) for number, a in enumerate(answers)]
-    return Whole(body={**_head(exchange), "choices": choices, "usage": usage}, tokens=tokens)
+    return Whole(body={**_head(exchange), "choices": choices, "usage": usage}, tokens=tokens, used=used)
 
 
 def _frames(exchange: Exchange, answers: list[Answer], usage: dict[str, Any]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 from workbench.simulator.answer import vector_of, words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Reply, Whole
 
@@ -28,4 +29,5 @@ def embeddings(exchange: Exchange) -> Reply:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         },
         tokens=tokens,
+        used=(Used(input=tokens),),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.simulator.answer import words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai.batches import PENDING
 from workbench.simulator.openai.listing import page
@@ -45,7 +46,8 @@ def create(exchange: Exchange) -> Reply:
         "user_provided_suffix": body.get("suffix"),
         "validation_file": body.get("validation_file"),
     }
-    return Whole(body=account.keep(JOB, job))
+    used = () if pending else (Used(tier="training", model=body["model"], trained=job["trained_tokens"]),)
+    return Whole(body=account.keep(JOB, job), used=used)
 
 
 def listed(exchange: Exchange) -> Reply:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import IMAGE_TOKENS, note_of, words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.picture import edited, painted, read
 from workbench.simulator.reply import Frames, Refused, Reply, Whole
@@ -65,12 +66,19 @@ def _reply(
         "output_tokens": _OUTPUT_TOKENS * len(made),
         "total_tokens": tokens,
     }
+    pieces = exchange.model.startswith("dall-e")
+    used = Used(
+        input=0 if pieces else asked,
+        image_input=0 if pieces else IMAGE_TOKENS * pictures,
+        image_output=0 if pieces else _OUTPUT_TOKENS * len(made),
+        images=len(made),
+    )
     if told.get("stream") in (True, "true"):
         partial = int(told.get("partial_images") or 0)
-        return Frames(frames=_frames(made[0], kind, partial, usage), tokens=tokens)
+        return Frames(frames=_frames(made[0], kind, partial, usage), tokens=tokens, used=(used,))
     by_url = told.get("response_format", "url" if exchange.model.startswith("dall-e") else "b64_json") == "url"
     data = [{"url": _url(exchange, png)} if by_url else {"b64_json": _written(png)} for png in made]
-    return Whole(body={"created": NOW, "data": data, "usage": usage}, tokens=tokens)
+    return Whole(body={"created": NOW, "data": data, "usage": usage}, tokens=tokens, used=(used,))
 
 
 def _frames(png: bytes, kind: str, partial: int, usage: dict[str, Any]) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import Answer, Turn, Wish, answer_to, note_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai.content import tools_of, turn_of
 from workbench.simulator.reply import Refused
@@ -35,6 +36,8 @@ class Realtime:
             "instructions": "",
             "tools": [],
         }
+        self.model = exchange.model
+        self.used: list[Used] = []
         self._turns: list[Turn] = []
         self._sound = b""
         self._made = 0
@@ -109,6 +112,8 @@ class Realtime:
             yield self._event("response.output_item.done", item=item, **at)
         status = "incomplete" if answer.ending == "length" else "completed"
         done = {**response, "status": status, "output": items, "usage": _usage(answer, aloud=aloud)}
+        audio = answer.output_tokens if aloud else 0
+        self.used.append(Used(input=answer.input_tokens, output=answer.output_tokens - audio, audio_output=audio))
         yield self._event("response.done", response=done)
         self._turns.append(Turn("assistant", answer.text))
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from workbench.simulator.answer import words_of
+from workbench.simulator.billing.used import Used
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Reply, Whole
 
@@ -25,7 +26,7 @@ def rerank(exchange: Exchange) -> Reply:
     meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
     usage = {"total_tokens": tokens, "prompt_tokens": tokens}
     told = {"id": "rerank-simulated", "model": exchange.model, "results": results, "meta": meta, "usage": usage}
-    return Whole(body=told, tokens=tokens)
+    return Whole(body=told, tokens=tokens, used=(Used(input=tokens, searches=1),))
 
 
 def overlap(query: str, text: str) -> float:

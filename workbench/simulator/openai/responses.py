@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from workbench.simulator.answer import Answer, answer_to
+from workbench.simulator.billing.used import used_by
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.openai.chat import known_model
 from workbench.simulator.openai.conversations import INPUT, RESPONSE, input_items, output_items, wish_of
@@ -29,8 +30,8 @@ def create(exchange: Exchange) -> Reply:
         items = [{"id": f"{name}_{n}", **item} for n, item in enumerate(input_items(exchange))]
         account.keep(INPUT, {"id": name, "data": items})
     if exchange.body.get("stream"):
-        return Frames(frames=_frames(response, answer), tokens=answer.total_tokens)
-    return Whole(body=response, tokens=answer.total_tokens)
+        return Frames(frames=_frames(response, answer), tokens=answer.total_tokens, used=used_by(answer))
+    return Whole(body=response, tokens=answer.total_tokens, used=used_by(answer))
 
 
 def count_tokens(exchange: Exchange) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.simulator.answer import answer_to
 from workbench.simulator.anthropic.content import wish_of
-from workbench.simulator.anthropic.messages import answered, frames_of, whole_of
+from workbench.simulator.anthropic.messages import answered, charged, frames_of, whole_of
 from workbench.simulator.exchange import Exchange
 from workbench.simulator.reply import Frames, Refused, Reply, Whole
 
@@ -15,7 +15,8 @@ def raw_predict(exchange: Exchange) -> Reply:
     if exchange.model == "count-tokens":
         return Whole(body={"input_tokens": answer_to(wish_of(exchange.body)).input_tokens})
     answer, asked = answered(exchange)
-    return Whole(body=whole_of(exchange.body, exchange.model, answer, asked), tokens=answer.total_tokens)
+    body = whole_of(exchange.body, exchange.model, answer, asked)
+    return Whole(body=body, tokens=answer.total_tokens, used=charged(answer, asked))
 
 
 def stream_raw_predict(exchange: Exchange) -> Reply:
@@ -23,7 +24,7 @@ def stream_raw_predict(exchange: Exchange) -> Reply:
     _check_version(exchange)
     answer, asked = answered(exchange)
     frames = frames_of(exchange.body, exchange.model, answer, asked)
-    return Frames(frames=frames, tokens=answer.total_tokens)
+    return Frames(frames=frames, tokens=answer.total_tokens, used=charged(answer, asked))
 
 
 def _check_version(exchange: Exchange) -> None:
