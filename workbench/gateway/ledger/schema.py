@@ -56,8 +56,9 @@ _SECOND = f"""
         {", ".join(f"{name} {'REAL' if name in REAL else 'INTEGER'}" for name in _TALLIES)});
     CREATE INDEX totals_key ON totals (key_id, day);
     CREATE VIEW counted AS
-        SELECT time, {_GROUPED}, {", ".join(f"{_ONE.get(name, name)} AS {name}" for name in _TALLIES)} FROM calls
-        UNION ALL SELECT day || 'T00:00:00.000Z' AS time, {_GROUPED}, {TALLIED} FROM totals;
+        SELECT time, request_id, {_GROUPED}, {", ".join(f"{_ONE.get(name, name)} AS {name}" for name in _TALLIES)}
+        FROM calls
+        UNION ALL SELECT day || 'T00:00:00.000Z', NULL, {_GROUPED}, {TALLIED} FROM totals;
 """  # noqa: S608 - our own names
 
 
