@@ -5,6 +5,7 @@ environment but `environment` here. A secret never stands in a setting: it is a 
 gets it.
 """
 
+from workbench.settings.admission import AdmissionSettings, LimitSettings
 from workbench.settings.credential import Credential
 from workbench.settings.credentials import resolve_credential
 from workbench.settings.environment import (
@@ -32,6 +33,7 @@ from workbench.settings.identity import (
     Roles,
 )
 from workbench.settings.load import config_path, load_settings, parse_settings
+from workbench.settings.price import DatedPrice, Price
 from workbench.settings.tables import (
     CONFIG_NAME,
     EMBEDDED_MODELS,
@@ -42,7 +44,6 @@ from workbench.settings.tables import (
     Kind,
     ModelSettings,
     PolicySettings,
-    Price,
     ProviderSettings,
     RoutingSettings,
     Settings,
@@ -57,9 +58,11 @@ __all__ = [
     "EMBEDDED_MODELS",
     "STRICT_BUDGET",
     "STRICT_LIMITS",
+    "AdmissionSettings",
     "Algorithm",
     "ConfigFile",
     "Credential",
+    "DatedPrice",
     "DeploymentSettings",
     "ExplorationBudget",
     "ExplorationLimits",
@@ -70,6 +73,7 @@ __all__ = [
     "JupyterHubSettings",
     "JupyterSettings",
     "Kind",
+    "LimitSettings",
     "Members",
     "ModelSettings",
     "MountedEnvironment",

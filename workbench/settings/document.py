@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from workbench.settings.credential import Credential
+from workbench.settings.price import DatedPrice
 from workbench.settings.table import Table
 from workbench.settings.tables import (
     ConfigFile,
@@ -37,13 +39,18 @@ class Row:
 
 def rows(table: type[Table] = ConfigFile, *, at: str = "") -> Iterator[Row]:
     """Yield every setting, in the order of the table."""
-    for name, field in table.model_fields.items():
+    for name, field in keys_of(table):
         inner, suffix = _inner_table(field.annotation)
         if inner is not None:
             yield from rows(inner, at=f"{at}{name}{suffix}.")
         else:
             default = "" if field.is_required() or field.default is None else toml_value(field.default)
             yield Row(f"{at}{name}", _values(field.annotation), default, field.description or "")
+
+
+def keys_of(table: type[Table]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the keys of a table as the file writes them; `from` is no name that Python takes."""
+    yield from ((field.alias or name, field) for name, field in table.model_fields.items())
 
 
 def markdown_table() -> str:
@@ -80,18 +87,19 @@ def starting_file() -> str:
     lines += _example("[providers.openai]", ProviderSettings)
     lines += _example("[[models]]", ModelSettings)
     lines += _example("[[models.deployments]]", DeploymentSettings)
+    lines += ["", "# A price that changes has its day.", *_example("[[prices]]", DatedPrice)]
     return "\n".join(lines) + "\n"
 
 
 def toml_value(value: Any) -> str:
     """Return a setting's value as TOML writes it."""
     if isinstance(value, Table):
-        value = value.model_dump(exclude_none=True)
+        value = value.model_dump(exclude_none=True, by_alias=True)
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {toml_value(inner)}" for name, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False)
 
 
 # -- the file ------------------------------------------------------------------------------------------------------
@@ -106,6 +114,8 @@ def _section(at: str, table: type[Table]) -> list[str]:
             below += [f"# {line}" if line.startswith("[") else line for line in section]
         elif inner is Credential:
             continue  # where a secret is kept is the user's to say
+        elif inner is not None and suffix == "[]":  # of so many as are wished
+            below += ["", *_example(f"[[{at}.{name}]]", inner)]
         elif inner is not None and field.default is None:  # a table that may be left out
             below += ["", *_example(f"[{at}.{name}]", inner)]
         elif inner is not None:
@@ -123,7 +133,7 @@ def _written(at: str, values: dict[str, Any], *, array: bool = False) -> list[st
 
 def _example(head: str, table: type[Table]) -> list[str]:
     lines = [f"# {head}"]
-    for name, field in table.model_fields.items():
+    for name, field in keys_of(table):
         if (value := _example_value(field)) is not None:
             lines.append(f"# {name} = {toml_value(value)}  # {field.description}")
     return lines
@@ -138,7 +148,7 @@ def _example_value(field: FieldInfo) -> Any:
         return None if field.is_required() else field.default
     if suffix:
         return None
-    examples = {name: below.examples[0] for name, below in inner.model_fields.items() if below.examples}
+    examples = {name: below.examples[0] for name, below in keys_of(inner) if below.examples}
     # A credential is one reference, so only its first form is shown.
     return dict(list(examples.items())[:1]) if "env" in examples else examples
 
@@ -172,4 +182,4 @@ def _values(annotation: Any) -> str:
         return " | ".join(map(toml_value, arguments))
     if origin is list:
         return f"[{_values(arguments[0])}, ...]"
-    return {str: "text", int: "whole number", float: "number", bool: "true | false"}[annotation]
+    return {str: "text", int: "whole number", float: "number", bool: "true | false", date: "day"}[annotation]

@@ -33,9 +33,9 @@ def settings_in_force(settings: Settings) -> Iterator[Line]:
 
 def _lines(at: str, value: Any, *, told: str, source: str) -> Iterator[Line]:
     if isinstance(value, Table):
-        for name in type(value).model_fields:
+        for name, field in type(value).model_fields.items():
             inner = told if source == told and name in value.model_fields_set else "default"
-            yield from _lines(f"{at}.{name}", getattr(value, name), told=told, source=inner)
+            yield from _lines(f"{at}.{field.alias or name}", getattr(value, name), told=told, source=inner)
     elif isinstance(value, dict):
         for name, inner_value in value.items():
             yield from _lines(f"{at}.{name}", inner_value, told=told, source=source)

@@ -63,6 +63,7 @@ _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
+    "date_type": "a day such as 2026-01-01, without quotes",
     "string_pattern_mismatch": "small letters, digits and '-'",
 }
 
@@ -95,7 +96,7 @@ def _known_keys(at: Place, root: type[BaseModel]) -> str:
     for part in at[:-1]:
         inner = annotation.model_fields[part].annotation if _is_table(annotation) else get_args(annotation)[-1]
         annotation = _without_none(inner)
-    known = list(annotation.model_fields)
+    known = [field.alias or name for name, field in annotation.model_fields.items()]
     near = get_close_matches(str(at[-1]), known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
 

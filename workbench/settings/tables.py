@@ -5,16 +5,20 @@ Nothing is read here. A secret never stands in a setting: it is a `Credential`, 
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from workbench.settings.admission import AdmissionSettings
 from workbench.settings.audit import AuditSettings
 from workbench.settings.credential import Credential
 from workbench.settings.exploration import ExplorationPolicy
 from workbench.settings.fairness import FairnessSettings
 from workbench.settings.identity import IdentitySettings
+from workbench.settings.price import DatedPrice, Price
+from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
 from workbench.settings.table import Table
 from workbench.settings.values import (
@@ -161,16 +165,6 @@ class ProviderSettings(Table):
     )  # fmt: skip
 
 
-class Price(Table):
-    """US dollars per million tokens."""
-
-    input: float = Field(ge=0, description="input tokens", examples=[0.15])
-    output: float = Field(ge=0, description="output tokens", examples=[0.60])
-    cached_input: float | None = Field(
-        None, ge=0, description="cached input tokens; default: as input", examples=[0.075]
-    )
-
-
 class DeploymentSettings(Table):
     """One upstream model at one provider."""
 
@@ -184,6 +178,18 @@ class DeploymentSettings(Table):
     region: str | None = Field(None, description="where it runs", examples=["eu"])
     weight: float = Field(1.0, ge=0, description="share of the tokens; with 0 it only stands in for the others")
     price: Price | None = Field(None, description="its own price; default: the model's")
+    reserved_usd_per_hour: float | None = Field(
+        None, ge=0, description="what its reserved capacity costs, used or not; its calls then cost nothing"
+    )
+    reserved_from: date | None = Field(
+        None, description="first day, UTC, that its hours are booked for; default: the day before the first settling"
+    )
+
+    @model_validator(mode="after")
+    def _only_what_is_reserved(self) -> Self:
+        if self.capacity != "reserved" and (self.reserved_usd_per_hour is not None or self.reserved_from is not None):
+            raise ValueError('only capacity = "reserved" is paid by the hour')
+        return self
 
 
 class ModelSettings(Table):
@@ -218,11 +224,14 @@ class ConfigFile(Table):
     policy: PolicySettings = PolicySettings()
     identity: IdentitySettings = IdentitySettings()
     routing: RoutingSettings = RoutingSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     fairness: FairnessSettings = FairnessSettings()
     review: ReviewSettings = ReviewSettings()
     audit: AuditSettings = AuditSettings()
+    reports: ReportSettings = ReportSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
+    prices: list[DatedPrice] = Field([], description="prices by the providers' own names, from a day on")
 
 
 class Settings(ConfigFile):
