@@ -52,7 +52,7 @@ class Parts:
         self.state = State(settings.database_url)
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
-        self.identities = Identities(self.owner)
+        self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys)
         self.use_cases = UseCaseTable()
         self.notices = Notices()
         self.in_flight = InFlight()
@@ -125,7 +125,8 @@ class Parts:
 
     async def _open(self) -> None:
         self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.owner.open()
+        if self.settings.identity.takes_owner:
+            self.owner.open()
         await asyncio.to_thread(self._open_databases)
         keys = await asyncio.to_thread(self.key_store.load, dead_since=time.time() - REMEMBERED_SECONDS)
         for key in keys:
@@ -145,6 +146,7 @@ class Parts:
         await self.metrics.close()
         await self.reloader.close()
         await self.upstream.close()
+        await self.identities.close()
         await asyncio.to_thread(self.spool.close)
         await asyncio.to_thread(self.state.close)
 

@@ -7,7 +7,8 @@ import pytest
 
 from workbench.errors import AuthenticationFailed, InvalidInput, NotFound
 from workbench.gateway.access import keys as keys_room
-from workbench.gateway.access.credentials import key_of, reader_of
+from workbench.gateway.access.credentials import key_of
+from workbench.gateway.access.identities import Identities
 from workbench.gateway.access.identity import Identity, Owner
 from workbench.gateway.access.issuing import ExplorationWish, Issuer
 from workbench.gateway.access.key_format import new_secret
@@ -15,7 +16,7 @@ from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.state import State
-from workbench.settings.tables import ExplorationPolicy
+from workbench.settings import ExplorationPolicy, IdentitySettings
 
 NewKey = Callable[..., tuple[Key, str]]
 
@@ -104,14 +105,15 @@ def test_the_owner_token_is_made_once_for_its_owner_alone(tmp_path) -> None:
             again.check(other)
 
 
-def test_a_key_and_an_identity_both_may_read(new_key: NewKey, tmp_path) -> None:
+async def test_a_key_and_an_identity_both_may_read(new_key: NewKey, tmp_path) -> None:
     table, owner = KeyTable(), Owner(tmp_path)
+    identities = Identities(IdentitySettings(), owner=owner, keys=table)
     owner.open()
     key, secret = new_key()
     table.put(key)
     token = owner.path.read_bytes()
-    assert reader_of({b"authorization": b"Bearer " + secret.encode()}, table, owner) is key
-    assert isinstance(reader_of({b"authorization": b"Bearer " + token}, table, owner), Identity)
+    assert await identities.reader({b"authorization": b"Bearer " + secret.encode()}) is key
+    assert isinstance(await identities.reader({b"authorization": b"Bearer " + token}), Identity)
 
 
 class TestIssuing:

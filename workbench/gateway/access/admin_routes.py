@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workbench.errors import InvalidInput
-from workbench.gateway.access.administrator import administrator
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.issuing import KeyChange, KeyWish
 from workbench.gateway.access.keys import Key
@@ -38,7 +37,7 @@ class AdminKeyRoutes:
 
     async def issue(self, request: Request) -> Response:
         """Answer `POST /admin/v1/keys`."""
-        admin = self._admin(request)
+        admin = await self._admin(request)
         wish = await read_json(request, _wish, hint=_WISH_FIELDS)
         issued = await self._gateway.issuer.issue(wish, admin)
         self._gateway.admission.hold_to(issued.key)
@@ -46,7 +45,7 @@ class AdminKeyRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer `GET /admin/v1/keys?owner=&use_case=&limit=&cursor=`: newest first."""
-        self._admin(request)
+        await self._admin(request)
         query = request.query_params
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_KEYS)
         keys = await asyncio.to_thread(
@@ -61,12 +60,12 @@ class AdminKeyRoutes:
 
     async def show(self, request: Request) -> Response:
         """Answer `GET /admin/v1/keys/{id}`."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, self._told(await self._gateway.issuer.find(request.path_params["id"])))
 
     async def change(self, request: Request) -> Response:
         """Answer `PATCH /admin/v1/keys/{id}`."""
-        self._admin(request)
+        await self._admin(request)
         change = await read_json(request, _change, hint=_CHANGE_FIELDS)
         key_id = request.path_params["id"]
         spent = await asyncio.to_thread(self._gateway.reports.spent, [key_id])
@@ -77,11 +76,11 @@ class AdminKeyRoutes:
 
     async def revoke(self, request: Request) -> Response:
         """Answer `DELETE /admin/v1/keys/{id}`."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, (await self._gateway.issuer.end(request.path_params["id"])).as_dict())
 
-    def _admin(self, request: Request) -> Identity:
-        return administrator(headers_of(request), self._gateway.keys, self._gateway.owner)
+    async def _admin(self, request: Request) -> Identity:
+        return await self._gateway.identities.of(headers_of(request), role="admin")
 
     def _told(self, key: Key) -> dict[str, object]:
         return {**key.as_dict(), "left": self._gateway.admission.left(key)}

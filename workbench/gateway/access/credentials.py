@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workbench.errors import AuthenticationFailed
-from workbench.gateway.access.identity import Identity, Owner
 from workbench.gateway.access.keys import Key, KeyTable
 
 _KEY_HEADERS = (b"x-api-key", b"api-key")
@@ -34,15 +33,9 @@ def key_of(headers: Mapping[bytes, bytes], keys: KeyTable) -> Key:
     return checked(presented(headers), keys)
 
 
-def identity_of(headers: Mapping[bytes, bytes], owner: Owner) -> Identity:
-    """Return the identity that makes a request."""
-    return owner.check(_some(presented(headers)))
-
-
-def reader_of(headers: Mapping[bytes, bytes], keys: KeyTable, owner: Owner) -> Key | Identity:
-    """Return whoever makes a request that a key and an identity may make alike."""
-    text = _some(presented(headers))
-    return owner.check(text) if text.startswith("wbo-") else keys.check(text)
+def some(headers: Mapping[bytes, bytes]) -> str:
+    """Return the key or token that a request carries; raises AuthenticationFailed where there is none."""
+    return _some(presented(headers))
 
 
 def _some(text: str | None) -> str:

@@ -2,27 +2,88 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from workbench.errors import PermissionDenied
-from workbench.gateway.access.credentials import identity_of
+from workbench.errors import AuthenticationFailed, PermissionDenied
+from workbench.gateway.access.credentials import some
 from workbench.gateway.access.identity import Identity, Owner
+from workbench.gateway.access.key_format import OWNER_PREFIX, PREFIXES
+from workbench.gateway.access.roles import RoleTable
+from workbench.gateway.access.sources.jupyterhub import JupyterHub
+from workbench.gateway.access.sources.oidc import Oidc, looks_like_token
+
+if TYPE_CHECKING:
+    from workbench.gateway.access.keys import Key, KeyTable
+    from workbench.settings import IdentitySettings
+
+_KEYS = tuple(PREFIXES.values())
+_NEVER_A_KEYS = frozenset({"reviewer", "admin"})
+"""Roles for which a good key is told 403, not 401: its holder is known, and may not all the same."""
 
 
 class Identities:
     """All who can vouch for somebody."""
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, settings: IdentitySettings, *, owner: Owner, keys: KeyTable) -> None:
+        self.roles = RoleTable(settings)
+        """Which roles somebody has."""
+        self._owner = owner if settings.takes_owner else None
+        self._keys = keys
+        self._hub = None if settings.jupyterhub is None else JupyterHub(settings.jupyterhub, self.roles)
+        self._oidc = None if settings.oidc is None else Oidc(settings.oidc, self.roles, now=keys.now)
 
     async def of(self, headers: Mapping[bytes, bytes], *, role: str = "user") -> Identity:
         """Return the identity that makes a request.
 
-        Raises AuthenticationFailed for nobody's token, PermissionDenied without the role.
+        Raises AuthenticationFailed for nobody's token, PermissionDenied without the role, Unavailable where whoever
+        could vouch gives no word.
         """
-        identity = identity_of(headers, self._owner)
+        text = some(headers)
+        if text.startswith(_KEYS) and role in _NEVER_A_KEYS:
+            key = self._keys.check(text)
+            raise PermissionDenied(
+                f"Key {key.id} makes calls; this needs an identity with the role {role!r}.", hint=self._way_in()
+            )
+        identity = await self._vouched(text)
         if role not in identity.roles:
             raise PermissionDenied(
-                f"{identity.name} is no {role}; this needs one.", hint="The admin gives roles: [identity] in the file."
+                f"{identity.name} is no {role}; this needs one.",
+                hint=f"The admin gives roles: [identity.roles.{role}] in the file.",
             )
         return identity
+
+    async def reader(self, headers: Mapping[bytes, bytes]) -> Key | Identity:
+        """Return whoever makes a request that a key and an identity may make alike."""
+        text = some(headers)
+        if text.startswith(_KEYS) or not (text.startswith(OWNER_PREFIX) or self._hub or self._oidc):
+            return self._keys.check(text)
+        return await self._vouched(text)
+
+    async def close(self) -> None:
+        """Close the connections to those who vouch."""
+        await asyncio.gather(*(source.close() for source in (self._hub, self._oidc) if source is not None))
+
+    async def _vouched(self, text: str) -> Identity:
+        if text.startswith(_KEYS):
+            raise AuthenticationFailed("A gateway key makes calls; this needs an identity.", hint=self._way_in())
+        if text.startswith(OWNER_PREFIX):
+            if self._owner is None:
+                raise AuthenticationFailed(
+                    "The local owner's token does not count at this gateway.", hint=self._way_in()
+                )
+            return self._owner.check(text)
+        if self._oidc is not None and looks_like_token(text):
+            return await self._oidc.check(text)
+        if self._hub is not None:
+            return await self._hub.check(text)
+        raise AuthenticationFailed("This is nobody's token.", hint=self._way_in())
+
+    def _way_in(self) -> str:
+        ways = [
+            "the token in owner.token" if self._owner else "",
+            "your JupyterHub token" if self._hub else "",
+            "a token of the OpenID Connect issuer" if self._oidc else "",
+        ]
+        return f"Send `Authorization: Bearer <token>` with {' or '.join(filter(None, ways))}."

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workbench.errors import InvalidInput
-from workbench.gateway.access.credentials import identity_of, key_of
+from workbench.gateway.access.credentials import key_of
 from workbench.gateway.access.issuing import ExplorationWish
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
@@ -27,7 +27,7 @@ class KeyRoutes:
 
     async def issue(self, request: Request) -> Response:
         """Answer `POST /keys/exploration`."""
-        owner = identity_of(headers_of(request), self._gateway.owner)
+        owner = await self._gateway.identities.of(headers_of(request))
         issued = await self._gateway.issuer.exploration(await read_json(request, _wish), owner)
         told = issued.key.as_dict()
         fields = ("id", "kind", "owner", "note", "created_at", "expires_at", "scopes", "limits")
@@ -35,12 +35,12 @@ class KeyRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer `GET /keys`."""
-        owner = identity_of(headers_of(request), self._gateway.owner)
+        owner = await self._gateway.identities.of(headers_of(request))
         return json_reply(request, {"data": [key.as_dict() for key in self._gateway.keys.owned_by(owner.name)]})
 
     async def revoke(self, request: Request) -> Response:
         """Answer `DELETE /keys/{id}`."""
-        owner = identity_of(headers_of(request), self._gateway.owner)
+        owner = await self._gateway.identities.of(headers_of(request))
         key = await self._gateway.issuer.revoke(request.path_params["id"], owner)
         return json_reply(request, key.as_dict())
 

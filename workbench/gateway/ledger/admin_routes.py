@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workbench.errors import InvalidInput
-from workbench.gateway.access.administrator import administrator
 from workbench.gateway.ledger.reports import GROUPS, Filter
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
@@ -29,7 +28,7 @@ class AdminLedgerRoutes:
 
     async def calls(self, request: Request) -> Response:
         """Answer `GET /admin/v1/calls`: rows, newest first."""
-        self._admit(request)
+        await self._admit(request)
         which = _which(request)
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
         cursor = request.query_params.get("cursor")
@@ -39,7 +38,7 @@ class AdminLedgerRoutes:
 
     async def usage(self, request: Request) -> Response:
         """Answer `GET /admin/v1/usage`: what the calls used and cost, by group."""
-        self._admit(request)
+        await self._admit(request)
         groups = [name.strip() for name in request.query_params.get("group_by", "").split(",") if name.strip()]
         for name in groups:
             if name not in GROUPS or groups.count(name) > 1:
@@ -49,8 +48,8 @@ class AdminLedgerRoutes:
         rows = await asyncio.to_thread(self._gateway.reports.sums, _which(request), groups)
         return json_reply(request, {"data": rows})
 
-    def _admit(self, request: Request) -> None:
-        administrator(headers_of(request), self._gateway.keys, self._gateway.owner)
+    async def _admit(self, request: Request) -> None:
+        await self._gateway.identities.of(headers_of(request), role="admin")
 
 
 def _which(request: Request) -> Filter:

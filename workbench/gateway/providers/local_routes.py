@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workbench.errors import NotFound
-from workbench.gateway.access.administrator import administrator
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local import LocalProvider
 from workbench.gateway.reply import json_reply
@@ -21,7 +20,7 @@ class LocalRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer with the models that are in memory; none of them is loaded for it."""
-        self._admin(request)
+        await self._admin(request)
         rows = [
             {**engine, "provider": provider.name}
             for provider in self._gateway.providers.values()
@@ -32,16 +31,16 @@ class LocalRoutes:
 
     async def start(self, request: Request) -> Response:
         """Load the model that the path names."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, await self._provider().start_engine(request.path_params["name"]))
 
     async def stop(self, request: Request) -> Response:
         """Take the model that the path names out of memory."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, await self._provider().stop_engine(request.path_params["name"]))
 
-    def _admin(self, request: Request) -> None:
-        administrator(headers_of(request), self._gateway.keys, self._gateway.owner)
+    async def _admin(self, request: Request) -> None:
+        await self._gateway.identities.of(headers_of(request), role="admin")
 
     def _provider(self) -> LocalProvider:
         for provider in self._gateway.providers.values():

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workbench.gateway.access.credentials import identity_of, key_of, reader_of
+from workbench.gateway.access.credentials import key_of
 from workbench.gateway.parts import Parts
 from workbench.gateway.published.feedback import Word
 from workbench.gateway.published.record import Publication, as_prompt
@@ -30,12 +30,12 @@ class PromptRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer `GET /v1/prompts`."""
-        self._reader(request)
+        await self._reader(request)
         return json_reply(request, {"data": [as_prompt(record) for record in self._gateway.published.list()]})
 
     async def show(self, request: Request) -> Response:
         """Answer `GET /v1/prompts/{name}@{alias}`, or 304 to who has it already."""
-        self._reader(request)
+        await self._reader(request)
         record = self._gateway.published.get(request.path_params["reference"])
         etag = f'"{record["record_hash"]}"'
         headers = {"etag": etag, "cache-control": "private, no-cache"}
@@ -46,18 +46,18 @@ class PromptRoutes:
 
     async def history(self, request: Request) -> Response:
         """Answer `GET /v1/prompts/{name}@{alias}/history`."""
-        self._reader(request)
+        await self._reader(request)
         return json_reply(request, {"data": self._gateway.published.history(request.path_params["reference"])})
 
     async def publish(self, request: Request) -> Response:
         """Answer `POST /v1/prompts/{name}@{alias}`."""
-        by = identity_of(headers_of(request), self._gateway.owner)
+        by = await self._gateway.identities.of(headers_of(request), role="scientist")
         wish = await read_json(request, _publication)
         record = await self._gateway.published.publish(request.path_params["reference"], wish, by)
         return json_reply(request, record, status=201)
 
-    def _reader(self, request: Request) -> None:
-        reader_of(headers_of(request), self._gateway.keys, self._gateway.owner)
+    async def _reader(self, request: Request) -> None:
+        await self._gateway.identities.reader(headers_of(request))
 
 
 class FeedbackRoutes:
@@ -74,7 +74,7 @@ class FeedbackRoutes:
 
     async def drain(self, request: Request) -> Response:
         """Answer `GET /v1/feedback?after=SEQ&limit=N`."""
-        identity_of(headers_of(request), self._gateway.owner)
+        await self._gateway.identities.of(headers_of(request), role="scientist")
         after = whole_number(request, "after", default=0, least=0, most=_LAST_SEQ)
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_WORDS)
         words = await asyncio.to_thread(self._gateway.feedback.after, after, limit)

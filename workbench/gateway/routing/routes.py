@@ -6,7 +6,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workbench.gateway.access.credentials import identity_of, reader_of
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
@@ -26,13 +25,13 @@ class RoutingRoutes:
 
     async def health(self, request: Request) -> Response:
         """Answer `GET /admin/v1/health`: each deployment."""
-        self._admin(request)
+        await self._admin(request)
         upstream = self._gateway.upstream
         return json_reply(request, {"data": status.deployments(upstream.health, upstream.models)})
 
     async def status(self, request: Request) -> Response:
         """Answer `GET /v1/status`: each provider that the caller may use."""
-        asker = reader_of(headers_of(request), self._gateway.keys, self._gateway.owner)
+        asker = await self._gateway.identities.reader(headers_of(request))
         upstream = self._gateway.upstream
         names = list(upstream.settings.providers)
         if not isinstance(asker, Identity):
@@ -41,13 +40,13 @@ class RoutingRoutes:
 
     async def reload(self, request: Request) -> Response:
         """Answer `POST /admin/v1/reload`."""
-        self._admin(request)
+        await self._admin(request)
         changed = await self._gateway.reloader.reload()
         await self._gateway.follower.tell(CONFIGURATION)
         return json_reply(request, {"reloaded": True, **changed})
 
-    def _admin(self, request: Request) -> Identity:
-        return identity_of(headers_of(request), self._gateway.owner)
+    async def _admin(self, request: Request) -> Identity:
+        return await self._gateway.identities.of(headers_of(request), role="admin")
 
 
 class RegistryRoutes:
@@ -58,26 +57,26 @@ class RegistryRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer with all registered models."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, {"data": [kept.as_dict() for kept in self._gateway.registry.list()]})
 
     async def show(self, request: Request) -> Response:
         """Answer with one registered model; its name may hold `/` and `:`."""
-        self._admin(request)
+        await self._admin(request)
         return json_reply(request, self._gateway.registry.get(request.path_params["name"]).as_dict())
 
     async def add(self, request: Request) -> Response:
         """Answer `POST`: register a model, in force at once."""
-        admin = self._admin(request)
+        admin = await self._admin(request)
         registration = await read_json(request, _registration)
         kept = await self._gateway.registry.add(registration, lambda: self._gateway.upstream, by=admin.name)
         return json_reply(request, kept.as_dict(), status=201)
 
     async def remove(self, request: Request) -> Response:
         """Answer `DELETE`: take a registered model away."""
-        self._admin(request)
+        await self._admin(request)
         kept = await self._gateway.registry.remove(request.path_params["name"], lambda: self._gateway.upstream)
         return json_reply(request, kept.as_dict())
 
-    def _admin(self, request: Request) -> Identity:
-        return identity_of(headers_of(request), self._gateway.owner)
+    async def _admin(self, request: Request) -> Identity:
+        return await self._gateway.identities.of(headers_of(request), role="admin")

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from workbench.gateway.access.credentials import reader_of
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.keys import Key
 from workbench.gateway.call import Call
@@ -79,12 +78,12 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer with all models."""
-        return json_reply(request, self._gateway.catalogue.list(self._key(request)))
+        return json_reply(request, self._gateway.catalogue.list(await self._key(request)))
 
     async def show(self, request: Request) -> Response:
         """Answer with one model; its name may hold `/` and `:`."""
-        return json_reply(request, self._gateway.catalogue.get(request.path_params["name"], self._key(request)))
+        return json_reply(request, self._gateway.catalogue.get(request.path_params["name"], await self._key(request)))
 
-    def _key(self, request: Request) -> Key | None:
-        reader = reader_of(headers_of(request), self._gateway.keys, self._gateway.owner)
+    async def _key(self, request: Request) -> Key | None:
+        reader = await self._gateway.identities.reader(headers_of(request))
         return None if isinstance(reader, Identity) else reader

@@ -1,0 +1,1 @@
+"""Who can vouch for somebody beside the owner's token file: a JupyterHub, an OpenID Connect issuer."""
