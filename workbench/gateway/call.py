@@ -30,6 +30,7 @@ from workbench.gateway.access.keys import Key
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.ticket import FREE, Ticket
+from workbench.gateway.audit.bodies import Tape
 from workbench.gateway.deadline import Deadline
 from workbench.gateway.dialects.dialect import Headers
 from workbench.gateway.dialects.reader import Reader, Sign
@@ -74,6 +75,8 @@ class Call:
     """Reads the answer of the last attempt."""
     vault: Vault | None = None
     """The tokens that stand for what was redacted from the question; None: there are none."""
+    tape: Tape | None = None
+    """What its bodies are recorded on; None: its data class leaves them out."""
 
     def __init__(self, gateway: Parts, errand: Errand[Any], scope: Scope, receive: Receive, send: Send) -> None:
         self._gateway = gateway
@@ -139,6 +142,10 @@ class Call:
         key = self.key = checked(self._errand.dialect.presented(self._headers, self._query), self._gateway.keys)
         row = self._row
         row.key_id, row.owner, row.use_case = key.id, key.owner, key.use_case
+        recorder = self._gateway.recorder
+        row.data_class = recorder.class_of(key)
+        if not recorder.idle:
+            self.tape = recorder.tape(row.data_class)
         if tags := self._headers.get(_TAGS):
             row.tags = read_tags(tags)
         if trace := self._headers.get(b"traceparent"):
@@ -147,7 +154,8 @@ class Call:
     async def read(self) -> None:
         """Read the question; from here on, a client that leaves ends the call."""
         limit = self._gateway.settings.gateway.max_body_bytes
-        self.question = await self._errand.read(self._receive, self._headers, limit=limit)
+        receive = self._receive if self.tape is None else self.tape.listening(self._receive, self._headers)
+        self.question = await self._errand.read(receive, self._headers, limit=limit)
         self._watch_client()
         self._row.model, self._row.stream = self.question.model[:200] or None, int(self.question.stream)
 
@@ -300,6 +308,8 @@ class Call:
         """Send a plain answer, after its row is durable."""
         answer = self.restore_whole(answer)
         self.guard_output_whole(answer)
+        if self.tape is not None:
+            self.tape.said(answer.body, answer.content_type)
         self._settle_answered(answer.status)
         await self.record()
         cost = header_table.cost(self._row.cost_usd)
@@ -334,6 +344,8 @@ class Call:
                         await self._reply.begin_stream(
                             self._answer_headers(answer), kind=answer.content_type, status=answer.status
                         )
+                    if self.tape is not None:
+                        self.tape.said(piece, self._kind)
                     if end is True:
                         self._open = False
                         return piece
@@ -440,7 +452,7 @@ class Call:
         latency = perf_counter() - self._began
         row.latency_ms = latency * 1000
         row.overhead_ms = (latency - self._waited) * 1000
-        await self._gateway.spool.write(row)
+        await self._gateway.spool.write(row, self.tape)
 
     async def _end_with(self, error: WorkbenchError | ClientLeft) -> None:
         """Settle and record a call that did not go well, and tell the caller, if there still is one."""

@@ -17,6 +17,7 @@ from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.in_flight import InFlight
 from workbench.gateway.admission.shared import SharedCounters, limits_file
+from workbench.gateway.audit.bodies import Recorder
 from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
@@ -64,6 +65,7 @@ class Parts:
         self.spool = Spool(
             settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
         )
+        self.recorder = Recorder(settings.audit, self.use_cases)
         self.reports = Reports(self.spool.path)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)
@@ -156,3 +158,4 @@ class Parts:
         self.published.open()
         self.registry.open()
         self.objects.open()
+        self.recorder.open(self.state.secret("bodies"))

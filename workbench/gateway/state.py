@@ -6,6 +6,7 @@ Every function that uses the engine blocks, so the event loop calls it in a thre
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 5
 BUSY_SECONDS = 5.0
+_SECRET_BYTES = 32
 
 KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "configuration", "use_cases"
 """Topics whose changes other processes follow."""
@@ -194,6 +196,22 @@ class State:
         with self.transaction() as connection:
             _count_up(connection, topic)
             return int(connection.execute(_NUMBER, {"topic": topic}).scalar_one())
+
+    def secret(self, name: str) -> bytes:
+        """Return the secret of that name; the first process makes it, all replicas share it."""
+        table = secrets_table
+        query = sa.select(table.c.value).where(table.c.name == name)
+        with self.transaction() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        if found is not None:
+            return bytes(found)
+        try:
+            with self.transaction() as connection:
+                connection.execute(table.insert().values(name=name, value=os.urandom(_SECRET_BYTES)))
+        except sa.exc.IntegrityError:
+            pass  # another process was the first
+        with self.transaction() as connection:
+            return bytes(connection.execute(query).scalar_one())
 
     def changes(self) -> dict[str, int]:
         """Return how often each topic has changed."""

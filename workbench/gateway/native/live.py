@@ -110,6 +110,7 @@ class LiveCall:
         presented = dialect.presented(dict(scope["headers"]), scope["query_string"])
         key = self.key = checked(presented, self._gateway.keys)
         self._row.key_id, self._row.owner, self._row.use_case = key.id, key.owner, key.use_case
+        self._row.data_class = self._gateway.recorder.class_of(key)
         check_rights(key, stage=self._gateway.stage, path=self._errand.path)
         rule = self._errand.rule
         if rule.reads != "live":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.gateway.state import State, secrets_table, stored_objects_table
+from workbench.gateway.state import State, stored_objects_table
 
 _NAME = "object-ids"
-_SECRET_BYTES = 32
 _RESPONSES = "response"
 _RESPONSES_LAST_SECONDS = 31 * 86400
 """As long as providers keep responses, and a day."""
@@ -45,20 +43,8 @@ class ObjectStore:
         self._state = state
 
     def secret(self) -> bytes:
-        """Return the secret that ids are sealed with; the first process makes it, all replicas share it."""
-        table = secrets_table
-        query = sa.select(table.c.value).where(table.c.name == _NAME)
-        with self._state.transaction() as connection:
-            found = connection.execute(query).scalar_one_or_none()
-        if found is not None:
-            return bytes(found)
-        try:
-            with self._state.transaction() as connection:
-                connection.execute(table.insert().values(name=_NAME, value=os.urandom(_SECRET_BYTES)))
-        except sa.exc.IntegrityError:
-            pass  # another process was the first
-        with self._state.transaction() as connection:
-            return bytes(connection.execute(query).scalar_one())
+        """Return the secret that ids are sealed with."""
+        return self._state.secret(_NAME)
 
     def keep(self, stored: Stored) -> None:
         """Keep an object, or how it is seen now; when it was made stays."""

@@ -1,0 +1,26 @@
+"""Credentials are never kept: what looks like one is blotted out of a body before it is written or hashed."""
+
+from __future__ import annotations
+
+import re
+
+BLOT = b"***"
+_NAMED = re.compile(
+    rb'("(?:authorization|proxy-authorization|x-api-key|x-goog-api-key|api[-_]?key|access[-_]?token|refresh[-_]?token|'
+    rb'client[-_]?secret|secret[-_]?access[-_]?key|session[-_]?token|password|passwd|cookie|set-cookie)"\s*:\s*")'
+    rb'(?:[^"\\]|\\.)*(?=")',
+    re.IGNORECASE,
+)
+"""A JSON field whose name says that it holds a credential."""
+_SHAPED = re.compile(
+    rb"\b(?:wb[xpo]-[0-9A-Za-z]{16,}|sk-[0-9A-Za-z_-]{16,}|gh[pousr]_[0-9A-Za-z]{20,}|xox[abprs]-[0-9A-Za-z-]{10,}|"
+    rb"A(?:KIA|SIA)[A-Z0-9]{12,}|AIza[0-9A-Za-z_-]{20,}|hf_[0-9A-Za-z]{20,}|gsk_[0-9A-Za-z]{20,}|"
+    rb"ey[A-Za-z0-9_-]{10,}\.ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,})"
+    rb"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
+)
+"""What has the shape of a key or a token, wherever it stands."""
+
+
+def mask_credentials(body: bytes) -> bytes:
+    """Return a body without what looks like a credential; JSON stays JSON."""
+    return _SHAPED.sub(BLOT, _NAMED.sub(rb"\1" + BLOT, body))
