@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Unavailable
 from workbench.gateway.access.keys import REMEMBERED_SECONDS
-from workbench.gateway.access.limits import NO_BUDGET
+from workbench.gateway.admission.admission import is_held
 from workbench.gateway.state import CONFIGURATION, KEYS, MODELS, PROMPTS
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Follower:
         gateway = self._gateway
         stored = await asyncio.to_thread(gateway.key_store.load, dead_since=time.time() - REMEMBERED_SECONDS)
         changed = [key for key in stored if gateway.keys.get(key.id) != key]
-        bounded = [key.id for key in changed if key.budget != NO_BUDGET]
-        spent = await asyncio.to_thread(gateway.reports.spent, bounded) if bounded else {}
+        held = [key.id for key in changed if is_held(key)]
+        spent = await asyncio.to_thread(gateway.reports.spent, "key", held) if held else {}
         for key in changed:
             known = gateway.keys.get(key.id)
             if known is not None and known.revoked_at is not None and key.revoked_at is None:

@@ -12,10 +12,11 @@ from workbench.gateway.access.identity import Owner
 from workbench.gateway.access.issuing import Issuer
 from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
-from workbench.gateway.access.limits import NO_BUDGET
 from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
+from workbench.gateway.admission.history import History
 from workbench.gateway.admission.in_flight import InFlight
+from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.audit.bodies import Recorder
 from workbench.gateway.following import Follower
@@ -57,7 +58,7 @@ class Parts:
         self.use_cases = UseCaseTable()
         self.notices = Notices()
         self.in_flight = InFlight()
-        self.admission = Admission(self.keys, counters)
+        self.admission = Admission(self.keys, counters, use_cases=self.use_cases, notices=self.notices)
         self.key_store = KeyStore(self.state)
         self.issuer = Issuer(
             keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key
@@ -67,6 +68,7 @@ class Parts:
         )
         self.recorder = Recorder(settings.audit, self.use_cases)
         self.reports = Reports(self.spool.path)
+        self.history = History(self.admission, self.reports)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
@@ -135,8 +137,7 @@ class Parts:
             self.keys.put(key)
         self.spool.open()
         self.metrics.open()
-        bounded = [key.id for key in keys if key.budget != NO_BUDGET]
-        self.admission.load(keys, await asyncio.to_thread(self.reports.spent, bounded))
+        await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
         await self.upstream.open()
         self.registry.enter(self.upstream)
         if not self._alone:
@@ -148,6 +149,7 @@ class Parts:
         await self.metrics.close()
         await self.reloader.close()
         await self.upstream.close()
+        await self.history.close()
         await self.identities.close()
         await asyncio.to_thread(self.spool.close)
         await asyncio.to_thread(self.state.close)

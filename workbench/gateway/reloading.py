@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Conflict, InvalidInput, SettingsError, WorkbenchError
+from workbench.gateway.admission.rules import Rules
 from workbench.gateway.upstream import Upstream
 from workbench.settings import ConfigFile, Settings
 
@@ -18,7 +19,9 @@ _log = logging.getLogger("workbench.gateway.reload")
 
 _KEPT = "The gateway goes on with the configuration that it has."
 _LOOK_SECONDS = 0.5
-_LIVE = frozenset({"providers", "models", "routing", "review", "gateway.timeouts", "gateway.max_body_bytes"})
+_LIVE = frozenset(
+    {"admission", "providers", "models", "routing", "review", "gateway.timeouts", "gateway.max_body_bytes"}
+)
 _NOT_OURS = frozenset({"tracking", "jupyter"})
 """Sections that other processes read."""
 
@@ -86,6 +89,8 @@ class Reloader:
                 await new.open()
             except WorkbenchError as error:
                 raise InvalidInput(str(error), hint=_KEPT, code=error.error_code) from error
+            if settings.admission != old.settings.admission:
+                await self._gateway.history.rule(Rules.from_settings(settings.admission.limits))
             self._gateway.registry.enter(new)
             self._gateway.upstream = new
             task = asyncio.create_task(self._retire(old, new, set(self._retiring)))

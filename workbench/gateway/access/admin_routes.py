@@ -20,7 +20,8 @@ from workbench.gateway.requests import headers_of, read_json, whole_number
 _wish = msgspec.json.Decoder(KeyWish)
 _change = msgspec.json.Decoder(KeyChange)
 _HELD_TO = (
-    "scopes {models, providers, paths}, limits {requests_per_minute, tokens_per_minute, concurrent}, "
+    "scopes {models, providers, paths}, limits {requests_per_second, burst, requests_per_minute, requests_per_day, "
+    "tokens_per_minute, tokens_per_day, concurrent}, "
     "budget {usd_per_day, usd_per_month, usd_total}"
 )
 _WISH_FIELDS = f"Fields: kind (exploration or production), owner, use_case, note, expires_in, {_HELD_TO}."
@@ -68,7 +69,7 @@ class AdminKeyRoutes:
         await self._admin(request)
         change = await read_json(request, _change, hint=_CHANGE_FIELDS)
         key_id = request.path_params["id"]
-        spent = await asyncio.to_thread(self._gateway.reports.spent, [key_id])
+        spent = await asyncio.to_thread(self._gateway.reports.spent, "key", [key_id])
         key = await self._gateway.issuer.change(key_id, change)
         go_on = change.budget is not msgspec.UNSET
         self._gateway.admission.hold_to(key, spent=spent.get(key_id), go_on=go_on)

@@ -5,6 +5,7 @@ What happens to a use case on its way through review is kept in the state databa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,8 @@ class UseCase:
     """How often and how much at once, over all its keys together."""
     budget: Budget = NO_BUDGET
     """For how much money, over all its keys together."""
+    when_exhausted: str | None = None
+    """The model that takes calls which the budget does not reach for; None: they are refused."""
     retired: bool = False
     """Whether it was retired: its keys are dead, and its share is free."""
 
@@ -44,10 +47,18 @@ class UseCaseTable:
 
     def __init__(self) -> None:
         self._by_name: dict[str, UseCase] = {}
+        self._changed: Callable[[UseCase], None] | None = None
 
     def put(self, use_case: UseCase) -> None:
         """Add or replace a use case."""
+        known = self._by_name.get(use_case.name)
         self._by_name[use_case.name] = use_case
+        if self._changed is not None and known != use_case:
+            self._changed(use_case)
+
+    def listen(self, changed: Callable[[UseCase], None]) -> None:
+        """Let `changed` hear of each use case that is added or changed from now on, in the thread that does it."""
+        self._changed = changed
 
     def get(self, name: str | None) -> UseCase | None:
         """Return the use case of that name; None where there is none, or none is named."""

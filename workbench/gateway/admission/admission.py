@@ -1,29 +1,64 @@
-"""Whether a call may start now: the one desk where calls, tokens and money of each key are counted."""
+"""Whether a call may start now: the one desk where calls, tokens and money of each subject are counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from time import monotonic_ns
 
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
+from workbench.gateway.access.use_cases import UseCase, UseCaseTable
 from workbench.gateway.admission.cells import Counters, OwnCounters
 from workbench.gateway.admission.gauge import Gauge
 from workbench.gateway.admission.measured import Measured, Sized
+from workbench.gateway.admission.rate_headers import Header, rate_headers
+from workbench.gateway.admission.rules import Rules
+from workbench.gateway.admission.subject import Raise, Subject, SubjectKind, Terms
+from workbench.gateway.admission.telling import Teller
 from workbench.gateway.admission.ticket import FREE, HeldTicket, Ticket
 from workbench.gateway.ledger.reports import Spent
+from workbench.gateway.notices import Notices
 
 _FEW = 1000
+_MOST_NAMED = 8000
+"""Subjects that rules may give counters of their own; all others of a rule share one, lest invented names fill it."""
+SpentBy = Mapping[SubjectKind, Mapping[str, Spent]]
+"""What the ledger has of subjects, by kind and name."""
+_Gauges = tuple[Gauge, ...]
 
 
 class Admission:
-    """The gauges of all keys that are held to something; other keys pass at the cost of one look."""
+    """The gauges of all subjects that are held to something; a call of others passes at the cost of one look."""
 
-    def __init__(self, keys: KeyTable, counters: Counters | None = None) -> None:
+    def __init__(
+        self,
+        keys: KeyTable,
+        counters: Counters | None = None,
+        *,
+        use_cases: UseCaseTable | None = None,
+        notices: Notices | None = None,
+    ) -> None:
         self._keys = keys
+        self._use_cases = use_cases or UseCaseTable()
         self._counters = counters or OwnCounters()
+        self.lock = self._counters.lock
+        """Held while calls are counted, of however many subjects."""
+        self.teller = Teller(notices or Notices())
+        """Lets somebody hear of what happens here."""
+        self.holds_places = False
+        """Whether any model or provider is held to something."""
+        self._rules = Rules()
+        self._raises: dict[Subject, tuple[Raise, ...]] = {}
+        self._spent: dict[SubjectKind, dict[str, Spent]] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._named = 0
         self._prune_at = _FEW
+        self._found: dict[str, tuple[Key, _Gauges]] = {}
+        self._models: dict[str, _Gauges] = {}
+        self._providers: dict[str, _Gauges] = {}
+
+    # -- who is held to what -----------------------------------------------------------------------------------------
 
     def load(self, keys: Iterable[Key], spent: Mapping[str, Spent]) -> None:
         """Hold keys to their limits, with what they have spent so far."""
@@ -36,39 +71,180 @@ class Admission:
         `spent` is what the ledger has of a key that was held to nothing before; what is counted already stays. With
         `go_on` the admin lets a key go on that was stopped.
         """
+        self._found.pop(key.id, None)
         gauge = self._gauges.get(key.id)
         if gauge is not None:
-            gauge.hold_to(key, go_on=go_on)
+            with self.lock:
+                gauge.hold_to(self._raised(_terms_of(key)), go_on=go_on)
         elif is_held(key):
-            self._gauges[key.id] = Gauge(key, self._counters, spent)
+            self._gauge(_terms_of(key), spent)
             if len(self._gauges) >= self._prune_at:
                 self._prune()
                 self._prune_at = max(_FEW, 2 * len(self._gauges))
 
+    def hold_use_case(self, use_case: UseCase, *, spent: Spent | None = None) -> bool:
+        """Hold a use case to its limits and budget as they are now; return whether it is counted from now on only.
+
+        `spent` is as with keys.
+        """
+        self._found.clear()
+        terms = _terms_of_use_case(use_case)
+        known = terms.row in self._gauges
+        if not (known or terms.binding):
+            return False
+        return self._gauge(terms, spent).fresh and not known
+
+    def add_history(self, use_case: str, spent: Spent) -> None:
+        """Add what a use case had used before it was counted."""
+        gauge = self._gauges[Terms(Subject("use_case", use_case)).row]
+        with self.lock:
+            gauge.add_history(spent)
+
+    def rule(self, rules: Rules, spent: SpentBy) -> None:
+        """Hold everybody to the rules of a configuration; `spent` is what the ledger has of those they are about."""
+        for kind in rules.kinds():
+            if not self._rules.about(kind):
+                self._spent[kind] = dict(spent.get(kind, {}))
+        self._rules = rules
+        self.holds_places = rules.about("model") or rules.about("provider")
+        self._forget_found()
+
+    def raise_budgets(self, raises: Iterable[Raise]) -> None:
+        """Let temporary raises hold, and no others."""
+        by_subject: dict[Subject, tuple[Raise, ...]] = {}
+        for one in raises:
+            by_subject[one.subject] = (*by_subject.get(one.subject, ()), one)
+        self._raises = by_subject
+        with self.lock:
+            for gauge in self._gauges.values():
+                terms = self._raised(gauge.terms)
+                if terms is not gauge.terms:
+                    gauge.hold_to(terms)
+        self._forget_found()
+
+    def terms_of(self, subject: Subject) -> list[Terms]:
+        """Return all that a subject is held to."""
+        terms = []
+        if subject.kind == "key" and (key := self._keys.get(subject.name)) is not None:
+            terms.append(_terms_of(key))
+        elif subject.kind == "use_case" and (use_case := self._use_cases.get(subject.name)) is not None:
+            terms.append(_terms_of_use_case(use_case))
+        return [self._raised(one) for one in (*terms, *self._rules.of(subject)) if one.binding]
+
+    # -- the way of a call -------------------------------------------------------------------------------------------
+
     def admit(self, key: Key, question: Measured | Sized) -> Ticket:
         """Let a call begin; raises LimitExceeded, which says when to come back."""
-        gauge = self._gauges.get(key.id)
-        return FREE if gauge is None else HeldTicket(gauge, question)
+        found = self._found.get(key.id)
+        gauges = found[1] if found is not None and found[0] is key else self._find(key)
+        if self.holds_places:
+            model: str = getattr(question, "model", "")
+            return HeldTicket(self, (*gauges, *self.of_model(model)), question, key_id=key.id, model=model)
+        return HeldTicket(self, gauges, question, key_id=key.id) if gauges else FREE
 
-    def headers(self, key: Key) -> list[tuple[bytes, bytes]]:
-        """Return the `x-ratelimit-*` headers of a key."""
-        gauge = self._gauges.get(key.id)
-        return [] if gauge is None else gauge.headers(monotonic_ns())
+    def of_model(self, name: str) -> _Gauges:
+        """Return what holds calls of a model."""
+        found = self._models.get(name)
+        if found is None:
+            found = self._models[name] = self._of(Subject("model", name)) if name else ()
+        return found
+
+    def of_place(self, provider: str, model: str | None) -> _Gauges:
+        """Return what holds calls that a provider answers, on behalf of a model where one is named."""
+        found = self._providers.get(provider)
+        if found is None:
+            found = self._providers[provider] = self._of(Subject("provider", provider))
+        return (*found, *self.of_model(model)) if model else found
+
+    def headers(self, key: Key, model: str | None = None) -> list[Header]:
+        """Return the `x-ratelimit-*` headers of a call that was not let in."""
+        found = self._found.get(key.id)
+        gauges = found[1] if found is not None else ()
+        if self.holds_places and model:
+            gauges = (*gauges, *self.of_model(model))
+        return rate_headers(gauges, self.lock, monotonic_ns()) if gauges else []
 
     def left(self, key: Key) -> dict[str, float]:
-        """Return what is left of each limit and of each part of the budget."""
+        """Return what is left of each limit and of each part of the budget of a key itself."""
         gauge = self._gauges.get(key.id)
-        return {} if gauge is None else gauge.left(monotonic_ns())
+        if gauge is None:
+            return {}
+        with self.lock:
+            return gauge.left(monotonic_ns())
+
+    # -- gauges ------------------------------------------------------------------------------------------------------
+
+    def _find(self, key: Key) -> _Gauges:
+        """Return what holds the calls of a key, wherever they go."""
+        if len(self._found) >= self._prune_at:
+            self._found.clear()
+        gauges = [self._gauge(_terms_of(key))] if is_held(key) or key.id in self._gauges else []
+        use_case = self._use_cases.get(key.use_case)
+        if use_case is not None:
+            terms = _terms_of_use_case(use_case)
+            gauges += [self._gauge(terms)] if terms.binding or terms.row in self._gauges else []
+        gauges += self._of(Subject("key", key.id))
+        if key.use_case:
+            gauges += self._of(Subject("use_case", key.use_case))
+        gauges += self._of(Subject("user", key.owner))
+        found = tuple(gauges)
+        self._found[key.id] = (key, found)
+        return found
+
+    def _of(self, subject: Subject) -> _Gauges:
+        """Return the gauges of the rules that a subject is held to."""
+        return tuple(self._gauge(terms) for terms in self._rules.of(subject))
+
+    def _gauge(self, terms: Terms, spent: Spent | None = None) -> Gauge:
+        terms = self._raised(terms)
+        gauge = self._gauges.get(terms.row)
+        if gauge is None and terms.rule is not None:
+            if self._named >= _MOST_NAMED:
+                terms = replace(terms, subject=Subject(terms.subject.kind, "any other"))
+                gauge = self._gauges.get(terms.row)
+            self._named += gauge is None
+        if gauge is None:
+            kind, name = terms.subject
+            known = self._spent.get(kind, {}).get(name) if spent is None else spent
+            gauge = self._gauges[terms.row] = Gauge(terms, self._counters, known)
+        elif gauge.terms != terms:
+            with self.lock:
+                gauge.hold_to(terms)
+        return gauge
+
+    def _raised(self, terms: Terms) -> Terms:
+        """Return terms with the raises that hold now."""
+        raises = self._raises.get(terms.subject, ())
+        return terms if terms.raises == raises else replace(terms, raises=raises)
+
+    def _forget_found(self) -> None:
+        self._found.clear()
+        self._models.clear()
+        self._providers.clear()
 
     def _prune(self) -> None:
-        for key_id in list(self._gauges):
-            key = self._keys.get(key_id)
+        for row, gauge in list(self._gauges.items()):
+            kind, name = gauge.terms.subject
+            if kind != "key":
+                continue
+            key = self._keys.get(name)
             if key is None or key.dead_since(self._keys.now()) is not None:
-                del self._gauges[key_id]
-                with self._counters.lock:
-                    self._counters.forget(key_id)
+                del self._gauges[row]
+                self._found.pop(name, None)
+                with self.lock:
+                    self._counters.forget(row)
 
 
 def is_held(key: Key) -> bool:
-    """Tell whether a key is held to anything."""
-    return key.limits != NO_LIMITS or key.budget != NO_BUDGET
+    """Tell whether a key is held to anything of its own."""
+    return key.limits != NO_LIMITS or key.budget != NO_BUDGET or key.stopped is not None
+
+
+def _terms_of(key: Key) -> Terms:
+    return Terms(Subject("key", key.id), key.limits, key.budget, stopped=key.stopped is not None)
+
+
+def _terms_of_use_case(use_case: UseCase) -> Terms:
+    return Terms(
+        Subject("use_case", use_case.name), use_case.limits, use_case.budget, when_exhausted=use_case.when_exhausted
+    )

@@ -1,4 +1,4 @@
-"""Where the numbers of one key stand: whole numbers in one row, so that worker processes can share them as memory.
+"""Where the numbers of one subject stand: whole numbers in one row, so that worker processes can share them as memory.
 
 Times are nanoseconds of the monotonic clock, money is picodollars: nothing is rounded, and what is taken comes back.
 """
@@ -17,17 +17,19 @@ WINDOW = 2 + 2 * BUCKETS
 
 SPENT, DAY, SPENT_DAY, MONTH, SPENT_MONTH, STOPPED, HELD, CALLS, TOKENS = range(9)
 """Spent in all; a day, spent in it; a month, spent in it; a stop; on their way: money, calls and tokens."""
-SHARES = 9
+REQUESTS_DAY, TOKENS_DAY, ARRIVAL, SHADOW, SHADOW_DAY, WARNED_DAY, WARNED_MONTH, WARNED = range(9, 17)
+"""Calls and tokens of the day; the bucket's time; would-be refusals and the day they were told; warnings by period."""
+SHARES = 17
 """From here: how much of the money held, the calls and the tokens on their way is each worker's own."""
 SHARE = 3
 REQUEST_WINDOW = SHARES + SHARE * WORKERS
 TOKEN_WINDOW = REQUEST_WINDOW + WINDOW
 ROW = TOKEN_WINDOW + WINDOW
-"""Cells of one key."""
+"""Cells of one subject."""
 
 
 class Cells(Protocol):
-    """One key's row."""
+    """One subject's row."""
 
     def __getitem__(self, place: int, /) -> int: ...
     def __setitem__(self, place: int, value: int, /) -> None: ...
@@ -42,12 +44,12 @@ class Counters(Protocol):
 
     @property
     def lock(self) -> AbstractContextManager[object]:
-        """Held while numbers are read and changed; never across an await."""
+        """Held while numbers are read and changed, of however many rows; never across an await."""
 
-    def row(self, key_id: str) -> tuple[Cells, bool]:
-        """Return a key's row, and whether it is new and all 0. The lock is held."""
+    def row(self, name: str) -> tuple[Cells, bool]:
+        """Return a row, and whether it is new and all 0. The lock is held."""
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, name: str) -> None:
         """Give a row back. The lock is held."""
 
 
@@ -59,14 +61,14 @@ class OwnCounters:
         self.lock: AbstractContextManager[object] = nullcontext()
         self._rows: dict[str, list[int]] = {}
 
-    def row(self, key_id: str) -> tuple[Cells, bool]:
-        """Return a key's row, and whether it is new."""
-        known = self._rows.get(key_id)
+    def row(self, name: str) -> tuple[Cells, bool]:
+        """Return a row, and whether it is new."""
+        known = self._rows.get(name)
         if known is not None:
             return known, False
-        row = self._rows[key_id] = [0] * ROW
+        row = self._rows[name] = [0] * ROW
         return row, True
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, name: str) -> None:
         """Let a row go."""
-        self._rows.pop(key_id, None)
+        self._rows.pop(name, None)

@@ -1,166 +1,301 @@
-"""All that is counted of one key: calls and tokens in the last minute, calls on their way, money."""
+"""All that is counted of one subject: calls and tokens by second, minute and day, calls on their way, money.
+
+Whoever calls a verb here holds the counters' lock, so that one call is counted of all its subjects in one step.
+"""
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from workbench.errors import BudgetExhausted, LimitExceeded
-from workbench.gateway.access.keys import Key
+from workbench.gateway.access.limits import Limits
 from workbench.gateway.admission import cells as c
+from workbench.gateway.admission.bucket import Bucket
+from workbench.gateway.admission.calendar import day_of, turn, until_tomorrow
 from workbench.gateway.admission.cells import Counters
 from workbench.gateway.admission.purse import Purse
+from workbench.gateway.admission.subject import Terms
 from workbench.gateway.admission.window import SECOND, Window
 from workbench.gateway.ledger.reports import Spent
 
 OVERRUN = "budget_overrun"
-_OF_REQUESTS = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
-_OF_TOKENS = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
-_Header = tuple[bytes, bytes]
+
+
+class Reading(NamedTuple):
+    """How one limit stands."""
+
+    limit: str
+    """Its name."""
+    most: int
+    """What it allows; of calls by the second, the burst."""
+    left: int
+    """How much of it is left."""
+    reset: int
+    """Nanoseconds until all of it is there again."""
+
+
+class Lack(NamedTuple):
+    """Why a call may not begin."""
+
+    limit: str
+    """The limit that it would pass."""
+    said: str
+    """What the limit is, as people say it."""
+    wait: int
+    """Nanoseconds after which it may be tried again."""
 
 
 class Gauge:
-    """The counters of a key that is held to something. Each verb is one step that nothing comes between."""
+    """The counters of a subject that is held to something."""
 
-    __slots__ = ("_cells", "_lock", "_requests", "_share", "_tokens", "key", "purse")
+    __slots__ = ("_bucket", "_cells", "_requests", "_share", "_tokens", "fresh", "purse", "terms")
 
-    def __init__(self, key: Key, counters: Counters, spent: Spent | None = None) -> None:
-        self._lock = counters.lock
+    def __init__(self, terms: Terms, counters: Counters, spent: Spent | None = None) -> None:
         self._share = c.SHARES + c.SHARE * counters.worker
-        self.key = key
-        with self._lock:
-            self._cells, new = counters.row(key.id)
-            self.purse = Purse(self._cells, key.budget)
+        now = time.time()
+        with counters.lock:
+            self._cells, new = counters.row(terms.row)
+            self._take(terms, now)
+            turn(self._cells, now)
+            self.fresh = new
+            """Whether nobody counted here before."""
             if new:
-                self.purse.begin(spent or Spent())
-                self._cells[c.STOPPED] = int(key.stopped is not None)
+                self.purse.add_history(spent or Spent(), now)
+                self._cells[c.STOPPED] = int(terms.stopped)
         self._requests = Window(self._cells, c.REQUEST_WINDOW)
         self._tokens = Window(self._cells, c.TOKEN_WINDOW)
 
-    def hold_to(self, key: Key, *, go_on: bool = False) -> None:
-        """Hold to the key's limits and budget as they are now; what was counted stays.
+    def _take(self, terms: Terms, now: float) -> None:
+        self.terms = terms
+        self.purse = Purse(self._cells, terms.budget, terms.raises, now)
+        self._bucket = Bucket(self._cells, terms.limits)
 
-        With `go_on`, or where the key was stopped and is no more, a stop is taken away.
+    def hold_to(self, terms: Terms, *, go_on: bool = False) -> None:
+        """Hold to other terms from now on; what was counted stays.
+
+        With `go_on`, or where the subject was stopped and is no more, a stop is taken away.
         """
-        was_stopped = self.key.stopped is not None
-        self.key = key
-        self.purse = Purse(self._cells, key.budget)
-        with self._lock:
-            if key.stopped is not None:
-                self._cells[c.STOPPED] = 1
-            elif go_on or was_stopped:
-                self._cells[c.STOPPED] = 0
+        was_stopped = self.terms.stopped
+        self._take(terms, time.time())
+        self.purse.warn_anew()
+        if terms.stopped:
+            self._cells[c.STOPPED] = 1
+        elif go_on or was_stopped:
+            self._cells[c.STOPPED] = 0
+
+    def add_history(self, spent: Spent) -> None:
+        """Add what was used before this began to count."""
+        now = time.time()
+        turn(self._cells, now)
+        self.purse.add_history(spent, now)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it must know how many tokens are expected of a call."""
+        limits = self.terms.limits
+        return limits.tokens_per_minute is not None or limits.tokens_per_day is not None
+
+    @property
+    def binds_money(self) -> bool:
+        """Whether calls are refused for money."""
+        return bool(self.purse.caps) and not self.terms.shadow
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no call is on its way."""
+        return not (self._cells[c.CALLS] or self._cells[c.HELD])
+
+    @property
+    def shadow_refusals(self) -> int:
+        """How many calls would have been refused."""
+        return self._cells[c.SHADOW]
+
+    # -- a call begins -----------------------------------------------------------------------------------------------
+
+    def lack(self, now: int, tokens: int) -> Lack | None:
+        """Tell why a call of about `tokens` tokens may not begin now; None: it may."""
+        limits, cells = self.terms.limits, self._cells
+        if limits.concurrent is not None and cells[c.CALLS] >= limits.concurrent:
+            return Lack("concurrent", f"{limits.concurrent} calls at once", SECOND)
+        if limits.requests_per_second is not None and (wait := self._bucket.wait(now)):
+            said = f"{limits.requests_per_second:g} calls a second, {self._bucket.burst} at once"
+            return Lack("requests_per_second", said, wait)
+        most = limits.requests_per_minute
+        if most is not None:
+            used = self._requests.used(now)
+            if used >= most:
+                wait = self._requests.wait(now, used + 1 - most)
+                return Lack("requests_per_minute", f"{most} calls a minute", wait)
+        most = limits.tokens_per_minute
+        if most is not None:
+            used = self._tokens.used(now)
+            # A call that is larger than the limit may go alone: else it never could.
+            if used + tokens > most and (used >= most or cells[c.TOKENS]):
+                wait = self._tokens.wait(now, used + min(tokens, most) - most)
+                return Lack("tokens_per_minute", f"{most} tokens a minute", wait)
+        if limits.requests_per_day is None and limits.tokens_per_day is None:
+            return None
+        return self._lack_today(limits, tokens)
+
+    def _lack_today(self, limits: Limits, tokens: int) -> Lack | None:
+        cells, now = self._cells, time.time()
+        turn(cells, now)
+        most = limits.requests_per_day
+        if most is not None and cells[c.REQUESTS_DAY] >= most:
+            return Lack("requests_per_day", f"{most} calls a day (UTC)", until_tomorrow(cells, now) * SECOND)
+        most = limits.tokens_per_day
+        used, expected = cells[c.TOKENS_DAY], cells[c.TOKENS]
+        if most is None or used + expected + tokens <= most or not (used or expected):  # a large one may go alone
+            return None
+        wait = 1 if used + tokens <= most else until_tomorrow(cells, now)
+        return Lack("tokens_per_day", f"{most} tokens a day (UTC)", wait * SECOND)
 
     def enter(self, now: int, tokens: int) -> None:
-        """Let a call of about `tokens` tokens begin, or raise LimitExceeded."""
-        limits, cells = self.key.limits, self._cells
-        with self._lock:
-            if cells[c.STOPPED]:
-                raise _stopped(self.key)
-            if limits.concurrent is not None and cells[c.CALLS] >= limits.concurrent:
-                raise _too_much(self.key, "concurrent", f"{limits.concurrent} calls at once", SECOND)
-            most = limits.requests_per_minute
-            if most is not None:
-                used = self._requests.used(now)
-                if used >= most:
-                    wait = self._requests.wait(now, used + 1 - most)
-                    raise _too_much(self.key, "requests_per_minute", f"{most} calls a minute", wait)
-            self._admit_tokens(now, tokens)
-            if most is not None:
-                self._requests.add(now, 1)
-            cells[c.CALLS] += 1
-            cells[self._share + 1] += 1
+        """Count a call of about `tokens` tokens that begins; `lack` was asked at the same time."""
+        limits, cells = self.terms.limits, self._cells
+        if limits.requests_per_second is not None:
+            self._bucket.take(now)
+        if limits.requests_per_minute is not None:
+            self._requests.add(now, 1)
+        self._turn()
+        cells[c.REQUESTS_DAY] += 1
+        cells[c.CALLS] += 1
+        cells[self._share + 1] += 1
+        if tokens:
+            self._tokens.used(now)
+            self._tokens.add(now, tokens)
+            cells[c.TOKENS] += tokens
+            cells[self._share + 2] += tokens
 
-    def _admit_tokens(self, now: int, tokens: int) -> None:
-        most, cells = self.key.limits.tokens_per_minute, self._cells
-        if most is None:
-            return
-        used = self._tokens.used(now)
-        # A call that is larger than the limit may go alone: else it never could.
-        if used + tokens > most and (used >= most or cells[c.TOKENS]):
-            wait = self._tokens.wait(now, used + min(tokens, most) - most)
-            raise _too_much(self.key, "tokens_per_minute", f"{most} tokens a minute", wait)
-        self._tokens.add(now, tokens)
-        cells[c.TOKENS] += tokens
-        cells[self._share + 2] += tokens
+    def cast_shadow(self) -> bool:
+        """Count a call that would have been refused; return whether it is the first of the day."""
+        cells, today = self._cells, day_of(time.time())
+        cells[c.SHADOW] += 1
+        first = cells[c.SHADOW_DAY] < today
+        if first:
+            cells[c.SHADOW_DAY] = today
+        return first
 
-    def hold(self, amount: int) -> bool:
-        """Hold money; return whether the budget had room for it. Less than nothing gives back."""
-        with self._lock:
-            self.purse.turn()
-            if amount > 0 and amount > self.purse.room():
-                return False
-            self.purse.hold(amount, self._share)
+    # -- money -------------------------------------------------------------------------------------------------------
+
+    def reaches(self, more: int) -> bool:
+        """Tell whether so much more money may be held."""
+        if more <= 0 or not self.purse.caps:
             return True
+        self._turn()
+        return more <= self.purse.room()
+
+    def hold(self, more: int) -> None:
+        """Hold more money; `reaches` was asked at the same time."""
+        self.purse.hold(more, self._share)
 
     def room(self) -> tuple[int, int]:
         """Return the money that may be held now, and what could be if nothing else were."""
-        with self._lock:
-            self.purse.turn()
-            return self.purse.room(), self.purse.left()
+        self._turn()
+        return self.purse.room(), self.purse.left()
 
-    def leave(self, *, began: int, now: int, expected: int, used: int, held: int, spent: int, overrun: bool) -> None:
+    def charge(self, amount: int) -> None:
+        """Book money for which nothing was held."""
+        self._turn()
+        self.purse.spend(amount)
+
+    def _turn(self) -> None:
+        now = time.time()
+        turn(self._cells, now)
+        if now >= self.purse.until:
+            self.purse = Purse(self._cells, self.terms.budget, self.terms.raises, now)
+
+    # -- a call ends -------------------------------------------------------------------------------------------------
+
+    def leave(self, *, began: int, now: int, expected: int, used: int, held: int, spent: int) -> None:
         """Let a call end: what it used takes the place of what was expected of it."""
         cells = self._cells
-        with self._lock:
-            cells[c.CALLS] -= 1
-            cells[self._share + 1] -= 1
-            if expected:
-                cells[c.TOKENS] -= expected
-                cells[self._share + 2] -= expected
-                self._tokens.correct(began, now, used - expected)
-            self.purse.turn()
-            self.purse.hold(-held, self._share)
-            self.purse.spend(spent)
-            if overrun:
-                cells[c.STOPPED] = 1
+        cells[c.CALLS] -= 1
+        cells[self._share + 1] -= 1
+        self._turn()
+        if expected:
+            cells[c.TOKENS] -= expected
+            cells[self._share + 2] -= expected
+            self._tokens.correct(began, now, used - expected)
+        cells[c.TOKENS_DAY] += used
+        self.purse.hold(-held, self._share)
+        self.purse.spend(spent)
 
-    def headers(self, now: int) -> list[_Header]:
-        """Return `x-ratelimit-*` of the limits that the key has."""
-        told: list[_Header] = []
-        limits = self.key.limits
-        with self._lock:
-            if limits.requests_per_minute is not None:
-                told += _headers(_OF_REQUESTS, limits.requests_per_minute, self._requests, now)
-            if limits.tokens_per_minute is not None:
-                told += _headers(_OF_TOKENS, limits.tokens_per_minute, self._tokens, now)
-        return told
+    def stop(self) -> None:
+        """Let nothing pass any more."""
+        self._cells[c.STOPPED] = 1
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is let pass."""
+        return bool(self._cells[c.STOPPED])
+
+    # -- what is told ------------------------------------------------------------------------------------------------
+
+    def readings(self, now: int) -> Iterator[Reading]:
+        """Yield how each limit stands, but for calls at once."""
+        limits, cells = self.terms.limits, self._cells
+        if limits.requests_per_second is not None:
+            bucket = self._bucket
+            yield Reading("requests_per_second", bucket.burst, bucket.left(now), bucket.reset(now))
+        if (most := limits.requests_per_minute) is not None:
+            yield _reading("requests_per_minute", most, self._requests, now)
+        if (most := limits.tokens_per_minute) is not None:
+            yield _reading("tokens_per_minute", most, self._tokens, now)
+        if limits.requests_per_day is None and limits.tokens_per_day is None:
+            return
+        clock = time.time()
+        turn(cells, clock)
+        tomorrow = until_tomorrow(cells, clock) * SECOND
+        if (most := limits.requests_per_day) is not None:
+            yield Reading("requests_per_day", most, max(0, most - cells[c.REQUESTS_DAY]), tomorrow)
+        if (most := limits.tokens_per_day) is not None:
+            used = cells[c.TOKENS_DAY] + cells[c.TOKENS]
+            yield Reading("tokens_per_day", most, max(0, most - used), tomorrow)
 
     def left(self, now: int) -> dict[str, float]:
         """Return what is left of each limit, and of each part of the budget."""
-        limits = self.key.limits
-        told: dict[str, float] = {}
-        with self._lock:
-            if limits.requests_per_minute is not None:
-                told["requests_per_minute"] = max(0, limits.requests_per_minute - self._requests.used(now))
-            if limits.tokens_per_minute is not None:
-                told["tokens_per_minute"] = max(0, limits.tokens_per_minute - self._tokens.used(now))
-            if limits.concurrent is not None:
-                told["concurrent"] = max(0, limits.concurrent - self._cells[c.CALLS])
-            self.purse.turn()
-            return {**told, **self.purse.told(self.key.budget)}
+        told: dict[str, float] = {reading.limit: reading.left for reading in self.readings(now)}
+        most = self.terms.limits.concurrent
+        if most is not None:
+            told["concurrent"] = max(0, most - self._cells[c.CALLS])
+        self._turn()
+        return {**told, **self.purse.told()}
+
+    def used(self) -> dict[str, float]:
+        """Return the money that was spent and is held, in US dollars, and the calls on their way."""
+        self._turn()
+        cells = self._cells
+        return {
+            "usd_day": cells[c.SPENT_DAY] / 10**12,
+            "usd_month": cells[c.SPENT_MONTH] / 10**12,
+            "usd_total": cells[c.SPENT] / 10**12,
+            "usd_held": cells[c.HELD] / 10**12,
+            "concurrent": cells[c.CALLS],
+        }
 
 
-def _headers(names: tuple[bytes, bytes, bytes], limit: int, window: Window, now: int) -> list[_Header]:
-    remaining = max(0, limit - window.used(now))
-    return [
-        (names[0], b"%d" % limit),
-        (names[1], b"%d" % remaining),
-        (names[2], b"%ds" % -(-window.reset(now) // SECOND)),
-    ]
+def _reading(limit: str, most: int, window: Window, now: int) -> Reading:
+    return Reading(limit, most, max(0, most - window.used(now)), window.reset(now))
 
 
-def _too_much(key: Key, limit: str, said: str, wait: int) -> LimitExceeded:
-    seconds = max(1, math.ceil(wait / SECOND))
+def too_much(terms: Terms, lack: Lack) -> LimitExceeded:
+    """Return what the caller is told whose call may not begin."""
+    seconds = max(1, math.ceil(lack.wait / SECOND))
     return LimitExceeded(
-        f"Key {key.id} may make {said}.",
-        hint=f"Wait {seconds} s and send fewer; the admin may raise {limit}.",
+        f"{terms.subject} may make {lack.said}.",
+        hint=f"Wait {seconds} s and send fewer; {terms.remedy(lack.limit)}.",
         retry_after=seconds,
     )
 
 
-def _stopped(key: Key) -> BudgetExhausted:
+def is_stopped(terms: Terms) -> BudgetExhausted:
+    """Return what the caller is told whose key is stopped."""
     return BudgetExhausted(
-        f"Key {key.id} is stopped: a provider billed more than was held for a call.",
+        f"{terms.subject} is stopped: a provider billed more than was held for a call.",
         hint="The admin must look at its calls and set its budget anew (PATCH /admin/v1/keys/{id}).",
         code=OVERRUN,
     )

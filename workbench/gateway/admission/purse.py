@@ -1,19 +1,28 @@
-"""The money of one key: spent and held together never pass a cap. Days and months are those of the UTC calendar."""
+"""The money of one subject: spent and held together never pass a cap. Days and months are those of the UTC calendar."""
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from workbench.gateway.access.limits import Budget
 from workbench.gateway.admission import cells as c
+from workbench.gateway.admission.calendar import day_of, month_of
 from workbench.gateway.admission.cells import Cells
+from workbench.gateway.admission.subject import Raise
 from workbench.gateway.ledger.reports import Spent
 
 _PICO = 10**12
-_DAY = 86400
 _MOST = 4 * 10**18
 """More than anybody spends, and less than a cell can hold."""
+_PARTS = (
+    ("usd_per_day", c.SPENT_DAY, c.WARNED_DAY),
+    ("usd_per_month", c.SPENT_MONTH, c.WARNED_MONTH),
+    ("usd_total", c.SPENT, c.WARNED),
+)
+THRESHOLDS = (50, 80, 100)
+"""Percents of a budget that are told of."""
 
 
 def picodollars(usd: float) -> int:
@@ -31,44 +40,70 @@ def dollars(pico: int) -> float:
     return pico / _PICO
 
 
+class Cap(NamedTuple):
+    """One part of a budget as it is counted."""
+
+    name: str
+    """Its name in the budget."""
+    amount: int
+    """The most, in picodollars."""
+    spent: int
+    """The cell of what was spent."""
+    warned: int
+    """The cell of how many thresholds were told."""
+
+
+class Threshold(NamedTuple):
+    """A threshold that was passed just now."""
+
+    name: str
+    """The part of the budget."""
+    percent: int
+    """The threshold."""
+    cap: float
+    """The most, in US dollars."""
+    spent: float
+    """What was spent, in US dollars."""
+
+
 class Purse:
-    """What one key may still spend."""
+    """What one subject may still spend, with the raises that hold at a time."""
 
-    __slots__ = ("_caps", "_cells")
+    __slots__ = ("_cells", "caps", "until")
 
-    def __init__(self, cells: Cells, budget: Budget) -> None:
+    def __init__(self, cells: Cells, budget: Budget, raises: Iterable[Raise] = (), now: float = 0.0) -> None:
         self._cells = cells
-        caps = ((budget.usd_total, c.SPENT), (budget.usd_per_day, c.SPENT_DAY), (budget.usd_per_month, c.SPENT_MONTH))
-        self._caps = [(picodollars(cap), place) for cap, place in caps if cap is not None]
+        open_ = [one for one in raises if one.until > now]
+        self.until = min((one.until for one in open_), default=math.inf)
+        """When the first raise ends, in seconds since the epoch: then the purse must be made anew."""
+        self.caps: list[Cap] = []
+        """The parts of the budget."""
+        for name, spent, warned in _PARTS:
+            cap = getattr(budget, name)
+            if cap is not None:
+                more = sum(picodollars(getattr(one.budget, name) or 0.0) for one in open_)
+                self.caps.append(Cap(name, min(picodollars(cap) + more, _MOST), spent, warned))
 
     @property
     def bounded(self) -> bool:
         """Whether there is a budget at all."""
-        return bool(self._caps)
+        return bool(self.caps)
 
-    def begin(self, spent: Spent) -> None:
-        """Start with what the ledger tells."""
-        self.turn()
+    def add_history(self, spent: Spent, now: float) -> None:
+        """Add what the ledger tells, in the day and month that it told it for."""
         cells = self._cells
-        cells[c.SPENT], cells[c.SPENT_DAY] = picodollars(spent.total), picodollars(spent.day)
-        cells[c.SPENT_MONTH] = picodollars(spent.month)
-
-    def turn(self) -> None:
-        """Begin a new day or month where the calendar did; a clock that steps back begins none again."""
-        cells = self._cells
-        now = time.time()
-        day = int(now // _DAY)
-        if day <= cells[c.DAY]:
-            return
-        cells[c.DAY], cells[c.SPENT_DAY] = day, 0
-        date = time.gmtime(now)
-        month = 12 * date.tm_year + date.tm_mon
-        if month > cells[c.MONTH]:
-            cells[c.MONTH], cells[c.SPENT_MONTH] = month, 0
+        cells[c.SPENT] += picodollars(spent.total)
+        read = now if spent.at is None else spent.at
+        if day_of(read) == cells[c.DAY]:
+            cells[c.SPENT_DAY] += picodollars(spent.day)
+            cells[c.REQUESTS_DAY] += spent.requests_day
+            cells[c.TOKENS_DAY] += spent.tokens_day
+        if month_of(read) == cells[c.MONTH]:
+            cells[c.SPENT_MONTH] += picodollars(spent.month)
 
     def left(self) -> int:
         """Return what may be spent if everything that is held is given back."""
-        return min((cap - self._cells[place] for cap, place in self._caps), default=0)
+        return min((cap.amount - self._cells[cap.spent] for cap in self.caps), default=_MOST)
 
     def room(self) -> int:
         """Return what may be held beside what is held."""
@@ -85,16 +120,32 @@ class Purse:
         for place in (c.SPENT, c.SPENT_DAY, c.SPENT_MONTH):
             cells[place] = min(cells[place] + amount, _MOST)
 
-    def told(self, budget: Budget) -> dict[str, float]:
-        """Return what is left of each part of a budget, in US dollars."""
-        caps = (
-            ("usd_per_day", budget.usd_per_day, c.SPENT_DAY),
-            ("usd_per_month", budget.usd_per_month, c.SPENT_MONTH),
-            ("usd_total", budget.usd_total, c.SPENT),
-        )
+    def warnings(self, *, refused: bool = False) -> Iterator[Threshold]:
+        """Yield each threshold that was passed and not yet told.
+
+        A call that was `refused` for what is left passes the last one, if half of a budget is spent.
+        """
         cells = self._cells
-        return {
-            name: dollars(max(0, picodollars(cap) - cells[place] - cells[c.HELD]))
-            for name, cap, place in caps
-            if cap is not None
-        }
+        for cap in self.caps:
+            told = cells[cap.warned]
+            passed = self._passed(cap)
+            if refused and passed and cap.amount - cells[cap.spent] - cells[c.HELD] == self.room():
+                passed = len(THRESHOLDS)
+            if passed > told:
+                cells[cap.warned] = passed
+                for percent in THRESHOLDS[told:passed]:
+                    yield Threshold(cap.name, percent, dollars(cap.amount), dollars(cells[cap.spent]))
+
+    def warn_anew(self) -> None:
+        """Let thresholds be told again that are not passed any more, since the budget has grown."""
+        for cap in self.caps:
+            self._cells[cap.warned] = min(self._cells[cap.warned], self._passed(cap))
+
+    def _passed(self, cap: Cap) -> int:
+        spent = self._cells[cap.spent]
+        return sum(100 * spent >= percent * cap.amount for percent in THRESHOLDS) if cap.amount else 0
+
+    def told(self) -> dict[str, float]:
+        """Return what is left of each part of the budget, in US dollars."""
+        cells = self._cells
+        return {cap.name: dollars(max(0, cap.amount - cells[cap.spent] - cells[c.HELD])) for cap in self.caps}

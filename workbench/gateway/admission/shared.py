@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+import time
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
@@ -20,11 +21,12 @@ if sys.platform != "win32":
 from workbench.errors import Unavailable
 from workbench.gateway.access.limits import NO_BUDGET
 from workbench.gateway.admission import cells as c
+from workbench.gateway.admission.calendar import turn
 from workbench.gateway.admission.cells import Cells
 from workbench.gateway.admission.purse import Purse
 
 _SLOTS = 16_384
-"""Keys of a file. Their names, as numbers, stand in front, then their rows."""
+"""Subjects of a file. Their names, as numbers, stand in front, then their rows."""
 _BYTES = 8 * _SLOTS * (1 + c.ROW)
 
 
@@ -54,22 +56,22 @@ class SharedCounters:
         finally:
             os.close(handle)
 
-    def row(self, key_id: str) -> tuple[Cells, bool]:
-        """Return a key's row, and whether it is new; raises Unavailable where there is no room for one more."""
-        name = int.from_bytes(blake2b(key_id.encode(), digest_size=8).digest(), "big", signed=True) or 1
+    def row(self, name: str) -> tuple[Cells, bool]:
+        """Return a row, and whether it is new; raises Unavailable where there is no room for one more."""
+        number = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True) or 1
         for step in range(_SLOTS):
-            slot = (name + step) % _SLOTS
+            slot = (number + step) % _SLOTS
             found = self._cells[slot]
             if found == 0:
-                self._cells[slot] = name
-            if found in (0, name):
+                self._cells[slot] = number
+            if found in (0, number):
                 return self._row(slot), found == 0
         raise Unavailable(
-            f"More than {_SLOTS} keys with limits were used since the gateway started.",
+            f"More than {_SLOTS} subjects with limits were used since the gateway started.",
             hint="The admin must restart it.",
         )
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, name: str) -> None:
         """Do nothing: another worker may still count there."""
 
     def settle_dead(self, worker: int) -> int:
@@ -93,11 +95,12 @@ class SharedCounters:
 def _settle(row: Cells, share: int) -> int:
     held, calls, tokens = row[share], row[share + 1], row[share + 2]
     purse = Purse(row, NO_BUDGET)
-    purse.turn()
+    turn(row, time.time())
     purse.hold(-held, share)
     purse.spend(held)
     row[c.CALLS] -= calls
     row[c.TOKENS] -= tokens
+    row[c.TOKENS_DAY] += tokens
     row[share + 1] = row[share + 2] = 0
     return calls
 

@@ -1,19 +1,25 @@
-"""What one call holds of its key's limits and money, from its admission to its settlement."""
+"""What one call holds of the limits and the money of all its subjects, from its admission to its settlement.
+
+Each step is one for all of them: it is counted of every subject, or of none.
+"""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Collection, Sequence
 from time import monotonic_ns
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from workbench.errors import BudgetExhausted, PriceUnknown
-from workbench.gateway.admission.gauge import OVERRUN, Gauge
+from workbench.errors import BudgetExhausted, LimitExceeded, PriceUnknown
+from workbench.gateway.admission.gauge import Gauge, is_stopped, too_much
 from workbench.gateway.admission.measured import Measured, Sized, counted, measure, uses_nothing
-from workbench.gateway.admission.purse import at_most, dollars, picodollars
+from workbench.gateway.admission.purse import Threshold, at_most, dollars, picodollars
+from workbench.gateway.admission.rate_headers import Header, rate_headers
+from workbench.gateway.admission.subject import Terms
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.routing.models import Deployment
 
-_log = logging.getLogger("workbench.gateway.admission")
+if TYPE_CHECKING:
+    from workbench.gateway.admission.admission import Admission
 
 _BYTES_PER_TOKEN = 4
 _USUAL_OUTPUT = 256
@@ -26,16 +32,29 @@ _Q = TypeVar("_Q", bound=Measured | Sized)
 
 
 class Ticket:
-    """The ticket of a key that is held to nothing: it lets everything pass."""
+    """The ticket of a call that is held to nothing: it lets everything pass."""
 
     __slots__ = ()
 
-    def cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
-        """Hold what a question may cost at a deployment, at worst, before it is sent there.
+    elsewhere = False
+    """Whether the last refusal was one of a provider, so that another one may take the call."""
+    instead: str | None = None
+    """The model that policy sends the call to, since the budget does not reach for the one that was asked for."""
 
-        Returns the question, with an output limit where the budget buys no more. Raises BudgetExhausted, PriceUnknown.
+    def cover(self, question: _Q, deployment: Deployment, known: Entry, *, model: str | None = None) -> _Q:
+        """Hold what a question may cost at a deployment, at worst, before it is sent there on behalf of a model.
+
+        Returns the question, with an output limit where the budget buys no more. Raises LimitExceeded where the
+        provider or the model takes no more, BudgetExhausted, PriceUnknown.
         """
         return question
+
+    def turn_to(self, model: str) -> None:
+        """Go on as a call of another model; raises LimitExceeded."""
+
+    def headers(self) -> list[Header]:
+        """Return the `x-ratelimit-*` headers."""
+        return []
 
     def keep_up(self, cost_usd: float) -> None:
         """Hold what a conversation has cost so far, beside what was held for one answer; raises BudgetExhausted."""
@@ -52,32 +71,120 @@ class Ticket:
 FREE = Ticket()
 
 
+class _Part:
+    """One subject's part of a ticket."""
+
+    __slots__ = ("gauge", "held", "since")
+
+    def __init__(self, gauge: Gauge, since: int) -> None:
+        self.gauge = gauge
+        self.since = since
+        self.held = 0
+
+
 class HeldTicket(Ticket):
-    """The ticket of a key with limits or a budget."""
+    """The ticket of a call of which some subject has limits or a budget."""
 
-    __slots__ = ("_ahead", "_began", "_covered", "_expected", "_gauge", "_held", "_open")
+    __slots__ = (
+        "_ahead", "_amount", "_covered", "_desk", "_expected", "_key_id", "_model", "_open", "_parts", "_place",
+        "elsewhere", "instead",
+    )  # fmt: skip
 
-    def __init__(self, gauge: Gauge, question: Measured | Sized) -> None:
-        self._gauge = gauge
-        self._began = monotonic_ns()
-        self._expected = 0 if gauge.key.limits.tokens_per_minute is None else _expected(question)
-        self._held = 0
+    def __init__(
+        self, desk: Admission, gauges: Sequence[Gauge], question: Measured | Sized, *, key_id: str, model: str = ""
+    ) -> None:
+        """Count a call that begins of all its subjects; raises LimitExceeded, and then it is counted of none."""
+        self._desk = desk
+        self._key_id = key_id
+        self._model = model
+        counts = desk.holds_places or any(gauge.counts_tokens for gauge in gauges)
+        self._expected = _expected(question) if counts else 0
+        self._parts: list[_Part] = []
+        self._place: tuple[Gauge, ...] = ()
+        self._amount = 0
         self._ahead: int | None = None
-        self._covered = False
-        gauge.enter(self._began, self._expected)
+        self._covered = self._open = self.elsewhere = False
+        self.instead = None
+        self._enter(gauges)
         self._open = True
 
-    def cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
+    def _enter(self, gauges: Sequence[Gauge], leaving: Collection[Gauge] = ()) -> None:
+        """Leave some gauges and enter others in one step; raises LimitExceeded, with nothing entered."""
+        now, tokens = monotonic_ns(), self._expected
+        shadowed: dict[Gauge, tuple[str, bool]] = {}
+        with self._desk.lock:
+            refusal = self._refusal(gauges, now, shadowed)
+            self._leave(leaving, now)
+            if refusal is None:
+                for gauge in gauges:
+                    if gauge not in shadowed:
+                        gauge.enter(now, tokens)
+                        self._parts.append(_Part(gauge, now))
+        for gauge, (limit, first) in shadowed.items():
+            if first:
+                self._desk.teller.shadow(gauge.terms, limit)
+        if refusal is not None:
+            raise refusal
+
+    def _refusal(
+        self, gauges: Sequence[Gauge], now: int, shadowed: dict[Gauge, tuple[str, bool]]
+    ) -> LimitExceeded | None:
+        """Return why the gauges may not be entered; those that would refuse in shadow mode are noted. Locked."""
+        for gauge in gauges:
+            lack = gauge.lack(now, self._expected)
+            if lack is not None and gauge.terms.shadow:
+                shadowed[gauge] = lack.limit, gauge.cast_shadow()
+            elif lack is not None or gauge.stopped:
+                self.elsewhere = gauge.terms.subject.kind == "provider"
+                return is_stopped(gauge.terms) if gauge.stopped or lack is None else too_much(gauge.terms, lack)
+        return None
+
+    def _leave(self, gauges: Collection[Gauge], now: int) -> None:
+        """Leave gauges at which nothing was used. The lock is held."""
+        if not gauges:
+            return
+        for part in [part for part in self._parts if part.gauge in gauges]:
+            self._parts.remove(part)
+            part.gauge.leave(began=part.since, now=now, expected=self._expected, used=0, held=part.held, spent=0)
+
+    def _holds(self, gauge: Gauge) -> bool:
+        return any(part.gauge is gauge for part in self._parts)
+
+    def _go_to(self, provider: str, model: str | None) -> None:
+        """Be counted of a provider, and of the model that answers where it is not the one that was asked for."""
+        place = self._desk.of_place(provider, model if model != self._model else None)
+        if place == self._place:
+            return
+        leaving = [gauge for gauge in self._place if gauge not in place]
+        entering = [gauge for gauge in place if not self._holds(gauge)]
+        self._place = ()
+        self._enter(entering, leaving)
+        self._place = place
+
+    def turn_to(self, model: str) -> None:
+        """Go on as a call of another model."""
+        old, new = self._desk.of_model(self._model), self._desk.of_model(model)
+        leaving = {*old, *self._place} - {*new}
+        self._place, self._model, self.instead = (), model, None
+        self._enter([gauge for gauge in new if not self._holds(gauge)], leaving)
+
+    def cover(self, question: _Q, deployment: Deployment, known: Entry, *, model: str | None = None) -> _Q:
         """Hold what a question may cost at a deployment; what was held for one before it counts."""
-        if not self._gauge.purse.bounded or uses_nothing(question):
+        self.elsewhere = False
+        if self._desk.holds_places:
+            self._go_to(deployment.provider, model)
+        if not any(part.gauge.purse.caps for part in self._parts) or uses_nothing(question):
             return question
+        binding = next((part.gauge for part in self._parts if part.gauge.binds_money), None)
         rate = known.rate
         if rate is None:
+            if binding is None:
+                return question
             raise PriceUnknown(
-                f"Nobody knows what {deployment.label!r} costs, and key {self._gauge.key.id} has a budget.",
+                f"Nobody knows what {deployment.label!r} costs, and {binding.terms.subject.lower()} has a budget.",
                 hint="The admin must give the model a price: [models.price].",
             )
-        self._covered = True
+        self._covered = binding is not None
         asked = measure(question)
         token = rate.dearest_output(asked.most.input_tokens) * max(1, asked.choices)
         limit = known.max_output_tokens or known.context_tokens or _UNKNOWN_OUTPUT
@@ -90,69 +197,105 @@ class HeldTicket(Ticket):
         if self._hold(prompt + limit * token):
             return question
         least = min(_LEAST_OUTPUT, limit)
-        room, left = (dollars(amount + self._held) for amount in self._gauge.room())
-        tokens = int((room - prompt) / token) if token else 0
+        tokens = int((self._room() - prompt) / token) if token else 0
         if tokens >= least:
             limited = asked.with_output_limit(tokens)
             if limited is not None and self._hold(prompt + tokens * token):
                 return cast("_Q", limited)
             least = limit
-        cost = prompt + least * token
-        raise self._exhausted(cost, waits=room < cost <= left)
+        raise self._exhausted(prompt + least * token, may_wait=True)
 
     def keep_up(self, cost_usd: float) -> None:
         """Hold what a conversation has cost so far, beside what was held for one answer."""
         if not self._covered:
             return
         if self._ahead is None:
-            self._ahead = self._held
+            self._ahead = self._amount
         cost = cost_usd + dollars(self._ahead)
         if not self._hold(cost):
-            raise self._exhausted(cost, waits=False)
+            raise self._exhausted(cost, may_wait=False)
 
     def settle(self, *, cost_usd: float, tokens: int) -> bool:
         """Book what the call used."""
         if not self._open:
             return False
         self._open = False
-        spent = picodollars(cost_usd)
-        overrun = self._covered and spent > self._held
-        self._gauge.leave(
-            began=self._began,
-            now=monotonic_ns(),
-            expected=self._expected,
-            used=tokens,
-            held=self._held,
-            spent=spent,
-            overrun=overrun,
-        )
+        spent, now = picodollars(cost_usd), monotonic_ns()
+        overrun = self._covered and spent > self._amount
+        passed: list[tuple[Terms, Threshold]] = []
+        with self._desk.lock:
+            for part in self._parts:
+                gauge, terms = part.gauge, part.gauge.terms
+                gauge.leave(
+                    began=part.since, now=now, expected=self._expected, used=tokens, held=part.held, spent=spent
+                )  # fmt: skip
+                if overrun and terms.subject.kind == "key" and terms.rule is None:
+                    gauge.stop()
+                if spent and gauge.binds_money:
+                    passed += [(terms, threshold) for threshold in gauge.purse.warnings()]
+        for terms, threshold in passed:
+            self._desk.teller.threshold(terms, threshold)
         if overrun:
-            _log.warning(
-                "key %s is stopped (%s): a call cost %.6f USD, held were %.6f",
-                self._gauge.key.id, OVERRUN, cost_usd, dollars(self._held),
-            )  # fmt: skip
+            self._desk.teller.overrun(self._key_id, cost_usd=cost_usd, held_usd=dollars(self._amount))
         return overrun
 
+    def headers(self) -> list[Header]:
+        """Return how the tightest limits stand."""
+        return rate_headers([part.gauge for part in self._parts], self._desk.lock, monotonic_ns())
+
     def _hold(self, usd: float) -> bool:
+        """Hold so much of every subject's money; return whether all budgets reach for it, else none is changed."""
         amount = at_most(usd)
-        more = amount - self._held
-        if more > 0:
-            if not self._gauge.hold(more):
+        with self._desk.lock:
+            lacking = [part for part in self._parts if not part.gauge.reaches(amount - part.held)]
+            if any(not part.gauge.terms.shadow for part in lacking):
                 return False
-            self._held = amount
+            told = [(part.gauge.terms, part.gauge.cast_shadow()) for part in lacking]
+            self._leave([part.gauge for part in lacking], monotonic_ns())
+            for part in self._parts:
+                if amount > part.held:
+                    part.gauge.hold(amount - part.held)
+                    part.held = amount
+        self._amount = max(self._amount, amount)
+        for terms, first in told:
+            if first:
+                self._desk.teller.shadow(terms, "budget")
         return True
 
-    def _exhausted(self, least: float, *, waits: bool) -> BudgetExhausted:
-        key = self._gauge.key
-        if waits:
+    def _room(self) -> float:
+        """Return what may be held for the call by the tightest budget, in US dollars."""
+        return dollars(min(room for _, room, _ in self._rooms()))
+
+    def _rooms(self) -> list[tuple[Gauge, int, int]]:
+        """Return each budget that binds, what may be held of it for the call, and what could be without others."""
+        rooms = []
+        with self._desk.lock:
+            for part in self._parts:
+                if part.gauge.binds_money:
+                    room, left = part.gauge.room()
+                    rooms.append((part.gauge, room + part.held, left + part.held))
+        return rooms
+
+    def _exhausted(self, least: float, *, may_wait: bool) -> BudgetExhausted:
+        rooms = self._rooms()
+        gauge, room, _ = min(rooms, key=lambda one: one[1])
+        reach = min(left for _, _, left in rooms)
+        terms = gauge.terms
+        if may_wait and dollars(room) < least <= dollars(reach):
             return BudgetExhausted(
-                f"What key {key.id} has left is held for its calls on their way.",
+                f"What {terms.subject.lower()} has left is held for its calls on their way.",
                 hint="Send it again when they have ended, or send fewer at once.",
                 retry_after=1,
             )
+        with self._desk.lock:
+            warned = list(gauge.purse.warnings(refused=True))
+        for passed in warned:
+            self._desk.teller.threshold(terms, passed)
+        self.elsewhere = terms.subject.kind == "provider"
+        self.instead = terms.when_exhausted
         return BudgetExhausted(
-            f"The budget of key {key.id} does not reach for this call, which may cost {least:.6f} USD.",
-            hint="`/me` tells what is left; the admin may raise it.",
+            f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD.",
+            hint=f"`/me` tells what is left; {terms.remedy('the budget')}, for a time with `workbench budget raise`.",
         )
 
 

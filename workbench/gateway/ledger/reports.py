@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from workbench.errors import Unavailable
 from workbench.gateway.ledger.spool import connect
-from workbench.gateway.times import utc_now
+from workbench.gateway.times import utc_text
 
 _USAGE = """
     SELECT model, COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
@@ -23,11 +24,16 @@ _USAGE = """
 
 
 _SPENT = """
-    SELECT key_id, COALESCE(SUM(cost_usd), 0.0) AS total,
-           COALESCE(SUM(CASE WHEN time >= ? THEN cost_usd END), 0.0) AS day,
-           COALESCE(SUM(CASE WHEN time >= ? THEN cost_usd END), 0.0) AS month
-    FROM calls WHERE key_id IN ({marks}) GROUP BY key_id
+    SELECT {column} AS name, COALESCE(SUM(cost_usd), 0.0) AS total,
+           COALESCE(SUM(CASE WHEN time >= :today THEN cost_usd END), 0.0) AS day,
+           COALESCE(SUM(CASE WHEN time >= :month THEN cost_usd END), 0.0) AS month,
+           SUM(time >= :today AND outcome != 'refused') AS requests_day,
+           SUM(CASE WHEN time >= :today THEN COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) ELSE 0 END)
+               AS tokens_day
+    FROM calls WHERE time < :before AND {which} GROUP BY {column}
 """
+_COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
+"""The column that names a subject of limits."""
 _SUMS = """COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
            COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_input_tokens), 0) AS cached_input_tokens,
            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(images), 0) AS images,
@@ -65,14 +71,20 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a key has spent, in US dollars."""
+    """What a subject of limits has used so far."""
 
     total: float = 0.0
-    """In its whole life."""
+    """US dollars in all."""
     day: float = 0.0
-    """Today, UTC."""
+    """US dollars of today, UTC."""
     month: float = 0.0
-    """This month, UTC."""
+    """US dollars of this month, UTC."""
+    requests_day: int = 0
+    """Calls of today."""
+    tokens_day: int = 0
+    """Tokens of today."""
+    at: float | None = None
+    """When that was, in seconds since the epoch; None: now."""
 
 
 class Reports:
@@ -119,17 +131,24 @@ class Reports:
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query, values)]
 
-    def spent(self, key_ids: Iterable[str]) -> dict[str, Spent]:
-        """Return what keys have spent; one that made no call is not among them."""
-        keys = list(key_ids)
-        today = utc_now()[:10]
+    def spent(self, kind: str, names: Iterable[str] | None = None, *, before: str | None = None) -> dict[str, Spent]:
+        """Return what subjects of a kind have used: a key, use_case, user, model or provider; None: all there are.
+
+        One that made no call is not among them. `before` leaves out what came from then on.
+        """
+        at = time.time()
+        today = utc_text(at)[:10]
+        column = _COLUMNS[kind]
         found: dict[str, Spent] = {}
         with self._reading() as connection:
-            for start in range(0, len(keys), _AT_ONCE):
-                some = keys[start : start + _AT_ONCE]
-                query = _SPENT.format(marks=", ".join("?" * len(some)))
-                for row in connection.execute(query, (today, today[:7], *some)):
-                    found[row["key_id"]] = Spent(total=row["total"], day=row["day"], month=row["month"])
+            for which, values in _some(column, names):
+                query = _SPENT.format(column=column, which=which)
+                times = {"today": today, "month": today[:7], "before": before or "9"}
+                for row in connection.execute(query, {**times, **values}):
+                    found[row["name"]] = Spent(
+                        total=row["total"], day=row["day"], month=row["month"],
+                        requests_day=row["requests_day"], tokens_day=row["tokens_day"], at=at,
+                    )  # fmt: skip
         return found
 
     def owner_of(self, request_id: str) -> str | None:
@@ -150,6 +169,17 @@ class Reports:
             raise Unavailable(
                 f"The ledger can't be read: {error}.", hint="Try again.", code="ledger_unavailable"
             ) from error
+
+
+def _some(column: str, names: Iterable[str] | None) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield conditions that together name all of them, each with its values."""
+    if names is None:
+        yield f"{column} IS NOT NULL", {}
+        return
+    all_ = list(names)
+    for start in range(0, len(all_), _AT_ONCE):
+        values = {f"n{number}": name for number, name in enumerate(all_[start : start + _AT_ONCE])}
+        yield f"{column} IN ({', '.join(f':{place}' for place in values)})", values
 
 
 def _row(row: sqlite3.Row) -> dict[str, Any]:

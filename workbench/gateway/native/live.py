@@ -150,7 +150,7 @@ class LiveCall:
         if self._attempt is None:
             raise self._attempts.failure()
         deployment = self._attempt.deployment
-        self._ticket.cover(question, deployment, self.upstream.prices.of(deployment))
+        self._ticket.cover(question, deployment, self.upstream.prices.of(deployment), model=self._attempt.model.name)
         row = self._row
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
 
