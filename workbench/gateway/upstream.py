@@ -27,7 +27,7 @@ class Upstream:
         """Read a configuration; `counters` are those that several workers share."""
         self.settings = settings
         self.models = Models.from_settings(settings)
-        self.prices = PriceBook()
+        self.prices = PriceBook(settings.prices)
         self.health: Health = Health(
             settings.routing,
             self.models.deployments(),

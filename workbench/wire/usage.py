@@ -30,6 +30,10 @@ class Usage:
     audio_output_tokens: int = 0
     image_input_tokens: int = 0
     image_output_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """Of those written to a cache, the ones that stay for an hour."""
+    cached_audio_tokens: int = 0
+    """Of the cached ones, those of sound."""
 
     @property
     def total_tokens(self) -> int:
@@ -46,6 +50,7 @@ class Usage:
         into = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
         into = into or usage.get("input_token_details") or {}  # transcriptions call it so
         out = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+        cached = into.get("cached_tokens_details") or {}
         return cls(
             input_tokens=int(usage.get("prompt_tokens") or usage.get("input_tokens") or 0),
             output_tokens=int(usage.get("completion_tokens") or usage.get("output_tokens") or 0),
@@ -57,4 +62,5 @@ class Usage:
             audio_output_tokens=int(out.get("audio_tokens") or 0),
             image_input_tokens=int(into.get("image_tokens") or 0),
             image_output_tokens=int(out.get("image_tokens") or 0),
+            cached_audio_tokens=int(cached.get("audio_tokens") or 0),
         )

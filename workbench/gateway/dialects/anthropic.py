@@ -110,11 +110,15 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
     try:
         cached = int(usage.get("cache_read_input_tokens") or 0)
         written = int(usage.get("cache_creation_input_tokens") or 0)
+        times, tools = usage.get("cache_creation"), usage.get("server_tool_use")
+        hour = int(times.get("ephemeral_1h_input_tokens") or 0) if isinstance(times, dict) else 0
         return Usage(
             input_tokens=int(usage.get("input_tokens") or 0) + cached + written,
             output_tokens=int(usage.get("output_tokens") or 0),
             cached_input_tokens=cached,
             cache_write_tokens=written,
+            cache_write_1h_tokens=min(hour, written),
+            queries=int(tools.get("web_search_requests") or 0) if isinstance(tools, dict) else 0,
         )
     except (TypeError, ValueError, OverflowError):
         return None

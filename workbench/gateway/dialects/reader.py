@@ -91,6 +91,6 @@ def can_be(usage: Usage) -> bool:
     counts = (
         usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.cache_write_tokens,
         usage.reasoning_tokens, usage.images, usage.queries, usage.audio_input_tokens, usage.audio_output_tokens,
-        usage.image_input_tokens, usage.image_output_tokens,
+        usage.image_input_tokens, usage.image_output_tokens, usage.cache_write_1h_tokens, usage.cached_audio_tokens,
     )  # fmt: skip
     return min(counts) >= 0 and max(counts) <= MOST_COUNTED and 0.0 <= usage.audio_seconds <= MOST_SECONDS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,15 @@ _FILE = "model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 _SIZE = re.compile(r"(\d+)-x-(\d+)")
 _PICTURES = ("image_generation", "image_edit")
+_HOUR = "cache_creation_input_token_cost_above_1hr"
+_GRADES = {"batch": "_batches", "flex": "_flex", "priority": "_priority"}
+"""Service tiers, and how the table's fields for them end."""
+_BATCH_SHARE = 0.5
+"""What a batch costs of the price where the table does not say."""
+_TOKENS = (
+    "reasoning_token", "audio_input_token", "audio_output_token", "cached_audio_token", "image_input_token",
+    "image_output_token",
+)  # fmt: skip
 _FREE_TOKENS = TokenPrices(0.0, 0.0, 0.0, 0.0)
 _BEDROCK_REGIONS = re.compile(r"(?:us-gov|us|eu|apac|ap|au|jp|ca|sa|global)\.")
 
@@ -35,6 +44,17 @@ class Entry:
     """Most tokens of a prompt."""
     max_output_tokens: int | None = None
     """Most tokens of an answer."""
+    later: tuple[tuple[str, Entry], ...] = ()
+    """What holds from a day on, in their order."""
+
+    def at(self, time: str) -> Entry:
+        """Return what holds at a time, as the ledger writes it."""
+        found = self
+        for since, entry in self.later:
+            if time < since:
+                break
+            found = entry
+        return found
 
 
 class PriceTable:
@@ -66,8 +86,9 @@ class PriceTable:
             fields = self._fields(name)
             if fields and family.owns(str(fields.get("litellm_provider"))):
                 return self._entry(name, fields)
-            if not fields and (image := self._dearest_grade(name)):
-                return Entry(Rate(_FREE_TOKENS, "price_book", self._edition, Extras(image=image)))
+            if not fields and (looks := self._looks(name)):
+                extras = Extras(image=max(looks.values()), looks=looks)
+                return Entry(Rate(_FREE_TOKENS, "price_book", self._edition, extras))
         return Entry()
 
     def _fields(self, name: str) -> dict[str, Any] | None:
@@ -77,76 +98,107 @@ class PriceTable:
 
     def _entry(self, name: str, fields: Mapping[str, Any]) -> Entry:
         return Entry(
-            _rate(fields, dearest_image=self._dearest_image(name, fields), edition=self._edition),
+            _rate(fields, looks=self._looks(name) if fields.get("mode") in _PICTURES else {}, edition=self._edition),
             _whole_number(fields.get("max_input_tokens")),
             _whole_number(fields.get("max_output_tokens")),
         )
 
-    def _dearest_image(self, name: str, fields: Mapping[str, Any]) -> float:
-        price = _number(fields.get("output_cost_per_image"))
-        return price or (self._dearest_grade(name) if fields.get("mode") in _PICTURES else 0.0)
-
-    def _dearest_grade(self, name: str) -> float:
-        """Return the most that a picture costs where that goes by quality and size, as in `hd/1024-x-1024/NAME`."""
+    def _looks(self, name: str) -> dict[str, float]:
+        """Return what a picture costs by quality and size, where the table has that, as in `hd/1024-x-1024/NAME`."""
         prefix, slash, bare = name.rpartition("/")
         if bare not in self._graded:
-            return 0.0
-        graded = re.compile(f"{re.escape(prefix + slash)}(?:[a-z]+/)?{_SIZE.pattern}/{re.escape(bare)}")
-        prices = [_graded_price(match, self._fields(match[0])) for n in self._entries if (match := graded.fullmatch(n))]
-        return max(prices, default=0.0)
+            return {}
+        graded = re.compile(f"{re.escape(prefix + slash)}([a-z]+/)?{_SIZE.pattern}/{re.escape(bare)}")
+        looks: dict[str, float] = {}
+        for entry in self._entries:
+            if (match := graded.fullmatch(entry)) is not None:
+                quality, width, height = match.groups()
+                looks[f"{quality or ''}{width}x{height}"] = _graded_price(int(width), int(height), self._fields(entry))
+        return looks
 
 
-def _graded_price(match: re.Match[str], fields: Mapping[str, Any] | None) -> float:
+def _graded_price(width: int, height: int, fields: Mapping[str, Any] | None) -> float:
     if fields is None:
         return 0.0
-    pixels = int(match[1]) * int(match[2])
-    return _number(fields.get("input_cost_per_image")) or pixels * _number(fields.get("input_cost_per_pixel"))
+    return _number(fields.get("input_cost_per_image")) or width * height * _number(fields.get("input_cost_per_pixel"))
 
 
-def _rate(fields: Mapping[str, Any], *, dearest_image: float, edition: str | None) -> Rate | None:
+def _rate(fields: Mapping[str, Any], *, looks: Mapping[str, float], edition: str | None) -> Rate | None:
     known = [name for name, value in fields.items() if "cost_per_" in name and isinstance(value, int | float)]
     if not known:
         return None
     image_token = _some_number(fields.get("output_cost_per_image_token"))
-    tokens = _token_prices(fields, "")
-    if "output_cost_per_token" not in fields and image_token is not None:
-        tokens = TokenPrices(tokens.input, image_token, tokens.cached_input, tokens.cache_write)
-    thresholds = sorted(int(match[1]) for name in fields if (match := _ABOVE.fullmatch(name)))
+    search = fields.get("search_context_cost_per_query")
+    looks = {look: price for look, price in looks.items() if price}
     extras = Extras(
         reasoning_token=_some_number(fields.get("output_cost_per_reasoning_token")),
         audio_input_token=_some_number(fields.get("input_cost_per_audio_token")),
         audio_output_token=_some_number(fields.get("output_cost_per_audio_token")),
+        cached_audio_token=_some_number(fields.get("cache_read_input_audio_token_cost")),
         image_input_token=_some_number(fields.get("input_cost_per_image_token")),
         image_output_token=image_token,
-        image=dearest_image,
+        image=_number(fields.get("output_cost_per_image")) or max(looks.values(), default=0.0),
+        looks=looks,
         # Whisper's seconds stand in both places and are paid once.
         second=_number(fields.get("input_cost_per_second")) or _number(fields.get("output_cost_per_second")),
         character=_number(fields.get("input_cost_per_character")),
-        query=_number(fields.get("input_cost_per_query")),
+        query=_number(fields.get("input_cost_per_query"))
+        or (_number(search.get("search_context_size_medium")) if isinstance(search, dict) else 0.0),
+        call=_number(fields.get("input_cost_per_request")),
     )
-    return Rate(
-        tokens,
-        source="price_book",
-        version=edition,
-        extras=NO_EXTRAS if extras == NO_EXTRAS else extras,
-        tiers={above * 1000: _token_prices(fields, f"_above_{above}k_tokens") for above in thresholds},
-    )
+    if extras == NO_EXTRAS:
+        extras = NO_EXTRAS
+    plain = Rate(_token_prices(fields, "", ""), "price_book", edition, extras, _tiers(fields, ""))
+    grades = {"batch": share_of(plain, _BATCH_SHARE)}
+    for grade, suffix in _GRADES.items():
+        if f"input_cost_per_token{suffix}" in fields:
+            tokens = _token_prices(fields, "", suffix)
+            share = tokens.input / plain.tokens.input if plain.tokens.input else 1.0
+            grades[grade] = replace(plain, tokens=tokens, extras=_times(extras, share), tiers=_tiers(fields, suffix))
+    return replace(plain, grades=grades)
 
 
-def _token_prices(fields: Mapping[str, Any], tier: str) -> TokenPrices:
-    def price(name: str, default: float) -> float:
-        for key in (f"{name}{tier}", name):
+def share_of(rate: Rate, share: float) -> Rate:
+    """Return a rate whose tokens, of every kind, cost a share of what they do."""
+    tiers = {above: prices.times(share) for above, prices in rate.tiers.items()}
+    return replace(rate, tokens=rate.tokens.times(share), extras=_times(rate.extras, share), tiers=tiers)
+
+
+def _tiers(fields: Mapping[str, Any], grade: str) -> dict[int, TokenPrices]:
+    thresholds = sorted(int(match[1]) for name in fields if (match := _ABOVE.fullmatch(name)))
+    return {above * 1000: _token_prices(fields, f"_above_{above}k_tokens", grade) for above in thresholds}
+
+
+def _times(extras: Extras, share: float) -> Extras:
+    if extras is NO_EXTRAS:
+        return extras
+    priced = {name: price for name in _TOKENS if (price := getattr(extras, name)) is not None}
+    return replace(extras, **{name: price * share for name, price in priced.items()})
+
+
+def _token_prices(fields: Mapping[str, Any], tier: str, grade: str) -> TokenPrices:
+    """Return the prices above a number of tokens and in a grade; what has none there has that of the next wider."""
+
+    def price(name: str, default: float | None) -> float | None:
+        for key in (f"{name}{tier}{grade}", f"{name}{tier}" if tier else f"{name}{grade}", f"{name}{grade}", name):
             value = _some_number(fields.get(key))
             if value is not None:
                 return value
         return default
 
-    into = price("input_cost_per_token", 0.0)
+    into = price("input_cost_per_token", 0.0) or 0.0
+    image = _some_number(fields.get("output_cost_per_image_token"))
+    write = price("cache_creation_input_token_cost", into) or 0.0
+    hour = _some_number(fields.get(f"{_HOUR}{tier}")) or _some_number(fields.get(_HOUR))
+    plain = _some_number(fields.get("cache_creation_input_token_cost"))
+    if grade and hour is not None and plain:
+        hour *= write / plain
     return TokenPrices(
         input=into,
-        output=price("output_cost_per_token", 0.0),
-        cached_input=price("cache_read_input_token_cost", into),
-        cache_write=price("cache_creation_input_token_cost", into),
+        output=price("output_cost_per_token", image or 0.0) or 0.0,
+        cached_input=price("cache_read_input_token_cost", into) or 0.0,
+        cache_write=write,
+        cache_write_1h=hour,
     )
 
 

@@ -34,8 +34,12 @@ class Deployment:
     """Its own price, else the model's."""
     tokens_per_minute: int | None = None
     """Its quota; None: not known."""
+    concurrent: int | None = None
+    """Calls that it takes at once; None: not known."""
     weight: float = 1.0
     """Its share of the model's tokens; 0: it only stands in for the others."""
+    reserved_usd_per_hour: float | None = None
+    """What its capacity costs, used or not; None: its calls are paid."""
     id: str = ""
     """What its health is kept under: the same upstream thing has the same id in every model that names it."""
 
@@ -187,7 +191,9 @@ def model_from(model: ModelSettings, settings: Settings) -> Model:
                 capacity=deployment.capacity,
                 price=deployment.price or model.price,
                 tokens_per_minute=deployment.tokens_per_minute,
+                concurrent=deployment.concurrent,
                 weight=deployment.weight,
+                reserved_usd_per_hour=deployment.reserved_usd_per_hour,
             )
             for deployment in model.deployments
         ),
