@@ -22,6 +22,7 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
+from workbench.gateway.reports.routes import ReportRoutes
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.telemetry.routes import MetricsRoutes
 from workbench.gateway.unified.body import ClientLeft
@@ -36,7 +37,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     gateway = parts or Parts(settings)
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
-    local = LocalRoutes(gateway)
+    local, reports = LocalRoutes(gateway), ReportRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
 
@@ -82,7 +83,10 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/keys/{id}", admin_keys.change, methods=["PATCH"]),
         Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/calls", admin_ledger.calls),
-        Route("/admin/v1/usage", admin_ledger.usage),
+        Route("/admin/v1/usage", reports.usage),
+        Route("/admin/v1/usage/showback", reports.showback),
+        Route("/admin/v1/usage/slo", reports.slo),
+        Route("/admin/v1/usage/capacity", reports.capacity),
         Route("/admin/v1/local", local.list),
         Route("/admin/v1/local/{name:path}", local.start, methods=["POST"]),
         Route("/admin/v1/local/{name:path}", local.stop, methods=["DELETE"]),

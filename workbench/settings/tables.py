@@ -20,6 +20,7 @@ from workbench.settings.identity import IdentitySettings
 from workbench.settings.price import DatedPrice, Price
 from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
+from workbench.settings.reports import ReportSettings
 from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,

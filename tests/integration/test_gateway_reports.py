@@ -1,0 +1,237 @@
+"""Reports over a seeded history: lake and spool together, each row once, and money to the cent."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.ledger.spool import Spool
+from workbench.gateway.reports.answering import answer
+from workbench.gateway.reports.asked import Asked
+from workbench.gateway.reports.question import question
+from workbench.gateway.times import utc_text
+from workbench.testing.gateway import RunningGateway, running_gateway
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+CONFIG = """
+[providers.acme]
+kind = "openai_compatible"
+base_url = "http://127.0.0.1:9/v1"
+credential = { env = "ACME_KEY" }
+
+[reports.use_cases.search]
+latency_ms = 500
+attainment = 0.9
+
+[[models]]
+name = "fast"
+[[models.deployments]]
+provider = "acme"
+model = "pool"
+capacity = "reserved"
+tokens_per_minute = 10000
+reserved_usd_per_hour = 4.0
+[[models.deployments]]
+provider = "acme"
+model = "fast"
+
+[[models]]
+name = "slow"
+deployments = [{ provider = "acme", model = "slow" }]
+"""
+
+
+def row(number: int, at: datetime, **fields: Any) -> LedgerRow:
+    known = {
+        "stage": "staging", "path": "/v1/chat/completions", "key_id": "key_1", "owner": "ana", "model": "fast",
+        "provider": "acme", "deployment": "acme/fast", "outcome": "ok", "status": 200, "stream": 0, "attempts": 1,
+        "input_tokens": 100, "output_tokens": 50, "cost_usd": 0.1, "latency_ms": 400.0,
+    }  # fmt: skip
+    return LedgerRow(request_id=f"req_{number}", time=utc_text(at.timestamp()), **{**known, **fields})
+
+
+def history() -> Iterator[LedgerRow]:
+    """Two days of three use cases; the reserved pool is hardly used while the same model is paid on demand."""
+    for number in range(300):  # 0.1 three hundred times: what floats add up to is not 30
+        yield row(number, NOON + timedelta(seconds=number), use_case="menus", tags='{"team": "kitchen"}')
+    for number in range(300, 320):
+        yield row(
+            number, NOON + timedelta(minutes=number), use_case="search", owner="ben", model="fast",
+            deployment="acme/pool", cost_usd=0.0, latency_ms=400.0 if number < 317 else 900.0,
+        )  # fmt: skip
+    yield row(320, NOON, use_case="search", owner="ben", outcome="failed", status=502, cost_usd=0.0)
+    yield row(321, NOON, use_case="search", owner="ben", outcome="refused", status=429, cost_usd=0.0)
+    yield row(322, NOON, use_case="search", owner="ben", outcome="client_left", status=499, cost_usd=0.0)
+    yield row(323, NOON - timedelta(days=1), use_case=None, owner="eve", model="slow", cost_usd=None)
+
+
+async def _write(folder: Path) -> None:
+    spool = Spool(folder)
+    spool.open()
+    await asyncio.gather(*(spool.write(one) for one in history()))
+    await asyncio.to_thread(spool.close)
+
+
+def ship(home: Path, *, but_leave: int) -> None:
+    """Put all rows into the lake as they lie in the spool, and take all but the last ones out of the spool."""
+    with sqlite3.connect(home / "ledger" / "calls.db") as spool:
+        spool.row_factory = sqlite3.Row
+        rows = [dict(one) for one in spool.execute("SELECT * FROM calls ORDER BY seq")]
+        spool.execute("DELETE FROM calls WHERE seq <= ?", (len(rows) - but_leave,))
+    by_date: dict[str, list[dict[str, Any]]] = {}
+    for one in rows[:-10]:  # the last ten were never shipped
+        by_date.setdefault(one["time"][:10], []).append(one)
+    for date, some in by_date.items():
+        folder = home / "lake" / f"date={date}" / "writer=w0"
+        folder.mkdir(parents=True)
+        half = len(some) // 2
+        for number, part in enumerate((some[:half], some[half:])):
+            pq.write_table(pa.Table.from_pylist(part), folder / f"part-{number}.parquet") if part else None
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    home = tmp_path_factory.mktemp("home")
+    asyncio.run(_write(home / "ledger"))
+    ship(home, but_leave=100)
+    with running_gateway(home, config=CONFIG, environ={"ACME_KEY": "x"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(gateway: RunningGateway) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {gateway.owner_token}"}
+    with httpx.Client(base_url=f"{gateway.url}/admin/v1", headers=headers, timeout=60) as client:
+        yield client
+
+
+def ask(admin: httpx.Client, path: str = "/usage", **query: str) -> Any:
+    answer = admin.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_lake_and_spool_are_read_as_one_and_no_row_counts_twice(admin: httpx.Client) -> None:
+    told = ask(admin, group_by="use_case,model", since="2020-01-01")
+    rows = {(one["use_case"], one["model"]): one for one in told["data"]}
+    assert told["total"]["calls"] == 324
+    assert rows["menus", "fast"]["calls"] == 300
+    assert rows["search", "fast"]["calls"] == 23
+    assert rows["search", "fast"]["errors"] == 3
+    assert rows[None, "slow"]["calls_without_price"] == 1
+    assert told["data"][0]["use_case"] == "menus", "the dearest comes first"
+
+
+def test_money_is_what_the_ledger_says_to_the_cent(asking: Callable[..., Any]) -> None:
+    expected = sum(Decimal(str(one.cost_usd)) for one in history() if one.cost_usd is not None)
+    told = asking(group_by="user,day")
+    assert Decimal(str(told["total"]["cost_usd"])) == expected
+    assert sum(Decimal(str(one["cost_usd"])) for one in told["data"]) == expected
+
+
+@pytest.fixture(scope="module")
+def asking(gateway: RunningGateway) -> Callable[..., Any]:
+    """Ask as the child does, without a process for each question."""
+
+    def ask(**query: str) -> Any:
+        question_ = question(query, now=time.time())
+        spool, lake = gateway.home / "ledger" / "calls.db", gateway.home / "lake"
+        return answer(Asked(report="usage", spool=str(spool), lake=str(lake), question=question_))
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("query", "calls"),
+    [
+        ({"tag:team": "kitchen"}, 300),
+        ({"user": "ben", "outcome": "ok"}, 20),
+        ({"until": NOON.strftime("%Y-%m-%dT00:00:00Z")}, 1),
+        ({"since": (NOON + timedelta(minutes=1)).isoformat(), "use_case": "menus"}, 240),
+        ({"since": "1h"}, 0),
+        ({"model": 'it\'s "nothing"'}, 0),
+    ],
+)
+def test_calls_are_chosen_by_what_they_were(asking: Callable[..., Any], query: dict[str, str], calls: int) -> None:
+    assert asking(**query)["total"]["calls"] == calls
+
+
+def test_groups_may_be_tags_days_paths_and_keys(asking: Callable[..., Any]) -> None:
+    (kitchen, rest) = asking(group_by="tag:team")["data"]
+    assert (kitchen["tag:team"], kitchen["calls"]) == ("kitchen", 300)
+    assert rest["tag:team"] is None
+    (only,) = asking(group_by="path,key,stage,month", use_case="menus", since="2020-01-01")["data"][:1]
+    assert (only["path"], only["key"], only["stage"]) == ("/v1/chat/completions", "key_1", "staging")
+    assert only["month"] == NOON.strftime("%Y-%m")
+    few = asking(group_by="hour", limit="1")
+    assert len(few["data"]) == 1
+    assert few["more"] is True
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"group_by": "hash"},
+        {"group_by": "day,day"},
+        {"group_by": "tag:x'); DROP"},
+        {"since": "yesterday"},
+        {"limit": "0"},
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(admin: httpx.Client, query: dict[str, str]) -> None:
+    assert admin.get("/usage", params=query).status_code == 400
+
+
+def test_showback_shares_what_is_reserved_by_who_used_it(admin: httpx.Client) -> None:
+    told = ask(admin, "/usage/showback", month=NOON.strftime("%Y-%m"))
+    rows = {one["use_case"]: one for one in told["data"]}
+    assert rows["menus"]["cost_usd"] == pytest.approx(30)
+    assert rows["menus"]["reserved_tokens"] == 0
+    assert rows["search"]["share_of_reserved"] == 1
+    assert 0 < rows["search"]["reserved_usd"] < told["idle_usd"]
+    assert admin.get("/usage/showback", params={"month": "soon"}).status_code == 400
+
+
+def test_attainment_counts_what_was_answered_in_time(admin: httpx.Client) -> None:
+    rows = {one["use_case"]: one for one in ask(admin, "/usage/slo")["data"]}
+    search = rows["search"]
+    assert search["calls"] == 21, "neither the refused call nor the one whose client left"
+    assert search["success"] == pytest.approx(20 / 21)
+    assert search["attainment"] == pytest.approx(17 / 21)
+    assert search["met"] is False
+    assert search["target_latency_ms"] == 500
+    assert rows["menus"]["met"] is True
+
+
+def test_the_idle_pool_is_named_with_its_dollars(admin: httpx.Client) -> None:
+    told = ask(admin, "/usage/capacity", since=(NOON - timedelta(hours=1)).isoformat())
+    (pool,) = told["data"]
+    assert pool["deployment"] == "acme/pool"
+    assert pool["state"] == "idle"
+    assert pool["utilisation"] == pytest.approx(20 * 150 / (10000 * 60 * told["hours"]))
+    assert pool["idle_usd"] == pytest.approx(4 * told["hours"] * (1 - pool["utilisation"]), abs=1e-4)
+    (move,) = pool["movable"]
+    assert move["model"] == "fast"
+    # 60 calls a minute with 150 tokens each want 9,000 tokens: all of them had room.
+    assert move["tokens"] == 300 * 150 + 3 * 150
+    assert move["saved_usd"] == pytest.approx(30)
+    assert any("Move fast to acme/pool" in text and "30.00 USD" in text for text in pool["advice"])
+
+
+def test_reports_are_for_admins(gateway: RunningGateway) -> None:
+    key = gateway.issue_key()
+    for path in ("/usage", "/usage/showback", "/usage/slo", "/usage/capacity"):
+        for headers in ({}, {"authorization": f"Bearer {key}"}):
+            assert httpx.get(f"{gateway.url}/admin/v1{path}", headers=headers).status_code in (401, 403)
