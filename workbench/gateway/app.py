@@ -23,6 +23,7 @@ from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.reports.routes import ReportRoutes
+from workbench.gateway.review.routes import UseCaseRoutes
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.telemetry.routes import MetricsRoutes
 from workbench.gateway.unified.body import ClientLeft
@@ -39,6 +40,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
     local, reports = LocalRoutes(gateway), ReportRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
+    use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
 
     @asynccontextmanager
@@ -80,6 +82,21 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/keys", admin_keys.list),
         Route("/admin/v1/keys", admin_keys.issue, methods=["POST"]),
         Route("/admin/v1/keys/{id}", admin_keys.show),
+        Route("/me/acknowledgements", use_cases.risks),
+        Route("/me/acknowledgements", use_cases.acknowledge, methods=["POST"]),
+        Route("/use-cases", use_cases.list),
+        Route("/use-cases", use_cases.draft, methods=["POST"]),
+        Route("/use-cases/{name}", use_cases.show),
+        Route("/use-cases/{name}", use_cases.edit, methods=["PATCH"]),
+        Route("/use-cases/{name}/submit", use_cases.submit, methods=["POST"]),
+        Route("/use-cases/{name}/comments", use_cases.comment, methods=["POST"]),
+        Route("/use-cases/{name}/keys", use_cases.key, methods=["POST"]),
+        Route("/admin/v1/use-cases", use_cases.list_all),
+        Route("/admin/v1/use-cases/{name}/approve", use_cases.approve, methods=["POST"]),
+        Route("/admin/v1/use-cases/{name}/reject", use_cases.reject, methods=["POST"]),
+        Route("/admin/v1/use-cases/{name}/request-changes", use_cases.request_changes, methods=["POST"]),
+        Route("/admin/v1/use-cases/{name}/escalate", use_cases.escalate, methods=["POST"]),
+        Route("/admin/v1/use-cases/{name}/retire", use_cases.retire, methods=["POST"]),
         Route("/admin/v1/keys/{id}", admin_keys.change, methods=["PATCH"]),
         Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/calls", admin_ledger.calls),

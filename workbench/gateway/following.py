@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import Unavailable
 from workbench.gateway.access.keys import REMEMBERED_SECONDS
 from workbench.gateway.admission.admission import is_held
-from workbench.gateway.state import CONFIGURATION, KEYS, MODELS, PROMPTS
+from workbench.gateway.state import CONFIGURATION, KEYS, MODELS, PROMPTS, USE_CASES
 
 if TYPE_CHECKING:
     from workbench.gateway.parts import Parts
@@ -35,6 +35,7 @@ class Follower:
             KEYS: self._keys,
             PROMPTS: self._prompts,
             MODELS: self._models,
+            USE_CASES: self._use_cases,
             CONFIGURATION: gateway.reloader.reload_and_log,
         }
 
@@ -84,6 +85,10 @@ class Follower:
             gateway.admission.hold_to(key, spent=spent.get(key.id))
             if key.revoked_at is not None:
                 gateway.in_flight.end_key(key)
+    async def _use_cases(self) -> None:
+        await self._gateway.review.catch_up()
+        await self._keys()  # those of a use case that was retired are dead
+
 
     async def _prompts(self) -> None:
         await asyncio.to_thread(self._gateway.published.open)

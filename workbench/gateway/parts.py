@@ -29,6 +29,7 @@ from workbench.gateway.providers.provider import Provider
 from workbench.gateway.published.feedback import Feedback
 from workbench.gateway.published.record import Published
 from workbench.gateway.reloading import Reloader
+from workbench.gateway.review.review import Review
 from workbench.gateway.routing.health import Health
 from workbench.gateway.routing.models import Models
 from workbench.gateway.routing.registry import Registry
@@ -73,6 +74,7 @@ class Parts:
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
         self.registry = Registry(self.state)
+        self.review = Review(self)
         self.objects = Objects(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
@@ -158,6 +160,7 @@ class Parts:
         self.state.open()
         self.follower.begin()
         self.published.open()
+        self.review.open()
         self.registry.open()
         self.objects.open()
         self.recorder.open(self.state.secret("bodies"))

@@ -123,6 +123,34 @@ repeats_table = sa.Table(
     sa.Column("answer", sa.LargeBinary),
 )
 
+use_cases_table = sa.Table(
+    "use_cases",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+)
+
+use_case_events_table = sa.Table(
+    "use_case_events",
+    metadata,
+    sa.Column("use_case", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("event", sa.JSON, nullable=False),
+)
+
+acknowledgements_table = sa.Table(
+    "acknowledgements",
+    metadata,
+    sa.Column("identity", sa.String(200), primary_key=True),
+    sa.Column("version", sa.String(64), primary_key=True),
+    sa.Column("text_hash", sa.String(64), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
 _CONNECTIONS = 5
 """Connections to a server that are kept, and as many again where they do not do."""
 _BOUNDED: dict[str, dict[str, Any]] = {

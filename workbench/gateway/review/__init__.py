@@ -1,0 +1,1 @@
+"""Onboarding: a use case from its mini-RFC over review to what it is granted, each step with who, when and why."""
