@@ -48,6 +48,18 @@ class Question(Protocol):
     def size(self) -> int:
         """Bytes of the request body, as far as they are known."""
 
+    @property
+    def uses_tools(self) -> bool:
+        """Whether the model may call tools."""
+
+    @property
+    def grade(self) -> str:
+        """The service tier that is asked for, where it is dearer than the usual one."""
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most output tokens of an answer, as the caller asked; 0 where there are none, None if nothing was said."""
+
     def reader(self) -> Reader:
         """Return what reads one answer to it."""
 

@@ -23,11 +23,13 @@ _EMPTY_CONTENT = re.compile(rb'"content": ?(?:""|null)')
 
 class _Whole(msgspec.Struct):
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
 
 
 class _Frame(msgspec.Struct):
     usage: dict[str, Any] | None = None
     choices: list[msgspec.Raw] | None = None
+    service_tier: Any = None
 
 
 _whole = msgspec.json.Decoder(_Whole)
@@ -42,7 +44,9 @@ class UsageReader(Reader):
     def whole(self, body: bytes) -> None:
         """Read a plain answer."""
         self.produced = self.started = True
-        self.take_openai(_whole.decode(body).usage)
+        whole = _whole.decode(body)
+        self.take_openai(whole.usage)
+        self.take_grade(whole.service_tier)
 
     def event(self, event: Event) -> Sign:
         """Read a chunk."""
@@ -67,7 +71,13 @@ class UsageReader(Reader):
         if chunk.usage is None:
             return Sign.PASS
         self.take_openai(chunk.usage)
+        self.take_grade(chunk.service_tier)
         return Sign.PASS if chunk.choices else Sign.USAGE_ONLY
+
+    def take_grade(self, tier: object) -> None:
+        """Keep the service tier that an answer tells."""
+        if isinstance(tier, str):
+            self.grade = tier
 
     def ends_well(self) -> bool:
         """Tell that only `[DONE]` ends a stream of chunks."""

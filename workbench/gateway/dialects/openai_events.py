@@ -22,6 +22,7 @@ _CHARACTERS_PER_SECOND = 15
 """How fast speech is."""
 _TOKENS_PER_SECOND = 21
 """Sound tokens of a second of speech."""
+_SEARCH = re.compile(rb'"type": ?"web_search_call"')
 _CLOCK = re.compile(rb"--> *(?:(\d{2,4}):)?(\d\d):(\d\d[.,]\d{3})")
 """The end of a subtitle, in SubRip or WebVTT."""
 
@@ -29,6 +30,8 @@ _CLOCK = re.compile(rb"--> *(?:(\d{2,4}):)?(\d\d):(\d\d[.,]\d{3})")
 class _Response(msgspec.Struct):
     usage: dict[str, Any] | None = None
     status: str | None = None
+    service_tier: Any = None
+    output: msgspec.Raw = msgspec.Raw()
 
 
 class _Typed(msgspec.Struct):
@@ -100,7 +103,16 @@ class EventsReader(UsageReader):
         self.frames += 1
         if kind not in self.last:
             return Sign.PASS
-        return self.ended(typed.usage or (typed.response.usage if typed.response else None))
+        sign = self.ended(typed.usage or (typed.response.usage if typed.response else None))
+        if typed.response is not None:
+            self.take_beside(typed.response)
+        return sign
+
+    def take_beside(self, response: _Response) -> None:
+        """Keep what a response tells beside its usage: the service tier, and searches, which are paid by the piece."""
+        self.take_grade(response.service_tier)
+        if self.stated is not None and (searches := _SEARCH.findall(response.output)):
+            self.stated = replace(self.stated, queries=len(searches))
 
     def ended(self, usage: dict[str, Any] | None) -> Sign:
         """Read the usage that the last event tells; return whether it was the last."""
@@ -129,6 +141,7 @@ class ResponsesReader(EventsReader):
             return
         self.produced = self.started = True
         self.take_openai(response.usage)
+        self.take_beside(response)
 
 
 class PicturesReader(EventsReader):
@@ -137,10 +150,11 @@ class PicturesReader(EventsReader):
     __slots__ = ("_awaited", "_made")
     last = frozenset({"image_generation.completed", "image_edit.completed"})
 
-    def __init__(self, *, count: int) -> None:
+    def __init__(self, *, count: int, look: str = "") -> None:
         super().__init__()
         self._awaited = count
         self._made = 0
+        self.look = look
 
     def whole(self, body: bytes) -> None:
         """Read a plain answer."""
@@ -148,7 +162,7 @@ class PicturesReader(EventsReader):
         self.produced = self.started = True
         self._made = len(pictures.data or ())
         self.take_openai(pictures.usage)
-        self.stated = replace(self.stated or Usage(), images=self._made)
+        self.stated = replace(_of_pictures(self.stated or Usage()), images=self._made)
 
     def ended(self, usage: dict[str, Any] | None) -> Sign:
         """Count a finished picture."""
@@ -156,7 +170,7 @@ class PicturesReader(EventsReader):
         self._made += 1
         self.stated = None
         self.take_openai(usage)
-        now = self.stated or Usage()
+        now = _of_pictures(self.stated or Usage())
         if before is not None:
             now = _sum(before, now)
         self.stated = replace(now, images=self._made)
@@ -247,7 +261,9 @@ class SpeechReader(EventsReader):
         tokens = self.stated
         if tokens is None:
             spoken = round(self._characters / _CHARACTERS_PER_SECOND * _TOKENS_PER_SECOND)
-            tokens = Usage(max(1, self._characters // 4), spoken, audio_output_tokens=spoken)
+            tokens = Usage(max(1, self._characters // 4), spoken)
+        if not tokens.audio_output_tokens:
+            tokens = replace(tokens, audio_output_tokens=tokens.output_tokens)
         return replace(tokens, characters=self._characters)
 
 
@@ -297,8 +313,21 @@ class FreeReader(Reader):
         self.started = True
         return Sign.PASS
 
-    def left(self) -> None:
+    def left(self, tokens: int = 0) -> None:
         """Charge nothing to a client that left."""
+
+
+def look_of(quality: object, size: object) -> str:
+    """Return the look of a picture, as prices name it; what was not said is what OpenAI takes then."""
+    quality = quality if isinstance(quality, str) and quality != "auto" else "standard"
+    return f"{quality}/{size if isinstance(size, str) and size != 'auto' else '1024x1024'}"
+
+
+def _of_pictures(usage: Usage) -> Usage:
+    """Return usage whose output tokens are those of pictures, where nothing else is said of them."""
+    if usage.image_output_tokens or not usage.output_tokens:
+        return usage
+    return replace(usage, image_output_tokens=usage.output_tokens)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
@@ -10,7 +11,12 @@ from workbench.wire.usage import Usage
 
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English text; only estimates rest on it."""
+TOKENS_PER_SECOND = 50
+"""Tokens that a model makes in a second, where it is not told how many it made: estimates rest on it."""
 MOST_COUNTED = 2**53
+_MOST_USD = 1e6
+_COST_HEADERS = ("x-litellm-response-cost", "x-workbench-cost-usd")
+"""Headers in which servers that stand before others tell what an answer cost, in US dollars."""
 MOST_SECONDS = 366 * 86400.0
 
 
@@ -30,7 +36,7 @@ class Sign(Enum):
 class Reader:
     """What one answer used so far. The base knows nothing of it: bytes that pass, and end where they end."""
 
-    __slots__ = ("frames", "produced", "started", "stated")
+    __slots__ = ("_lost", "cost", "frames", "grade", "look", "produced", "started", "stated")
 
     def __init__(self) -> None:
         self.stated: Usage | None = None
@@ -41,6 +47,13 @@ class Reader:
         """Whether the provider has begun to answer, and so to charge."""
         self.started = False
         """Whether the caller has, or could have, seen a first token: from here on there is no other attempt."""
+        self.cost: float | None = None
+        """What the provider says that the answer costs, in US dollars."""
+        self.grade = ""
+        """The service tier that the provider answered in, where it tells."""
+        self.look = ""
+        """Quality and size of the pictures that were asked for, as in `hd/1024x1792`."""
+        self._lost = 0
 
     @property
     def estimated(self) -> bool:
@@ -57,9 +70,18 @@ class Reader:
         self.frames += 1
         return Sign.PASS
 
-    def left(self) -> None:
-        """Note that the client left while the provider was at work: what was asked for is charged."""
+    @property
+    def told(self) -> Reader:
+        """The reader that reads the protocol: this one, unless it stands before another."""
+        return self
+
+    def left(self, tokens: int = 0) -> None:
+        """Note that the answer was given up while the provider was at work: what was asked for is charged.
+
+        `tokens` are those that it may have made until then, where none of them came.
+        """
         self.produced = True
+        self._lost = tokens
 
     def ends_well(self) -> bool:
         """Tell whether a stream that ends here, without any event that says so, is whole."""
@@ -69,7 +91,8 @@ class Reader:
         """Return what was stated, else an estimate: bytes of the question, and a token for each frame."""
         if self.stated is not None:
             return self.stated
-        return Usage(input_tokens=max(1, question_bytes // BYTES_PER_TOKEN), output_tokens=self.frames)
+        output = max(self.frames, self._lost)
+        return Usage(input_tokens=max(1, question_bytes // BYTES_PER_TOKEN), output_tokens=output)
 
     def take(self, usage: Usage | None) -> None:
         """Keep what a provider stated, unless it can't be."""
@@ -80,10 +103,28 @@ class Reader:
         """Keep a `usage` object in OpenAI's shape; one in no known shape is not known, and is estimated."""
         if usage is None:
             return
+        if "cost" in usage:
+            self._take_cost(usage["cost"])
         try:
             self.take(Usage.from_openai(usage))
         except (TypeError, ValueError, AttributeError, OverflowError):
             return
+
+    def take_headers(self, headers: Mapping[str, str]) -> None:
+        """Keep the cost that a provider states in a header, unless it can't be."""
+        for name in _COST_HEADERS:
+            if (told := headers.get(name)) is not None:
+                self._take_cost(told)
+
+    def _take_cost(self, told: object) -> None:
+        if isinstance(told, dict):  # Perplexity tells its parts, too
+            told = told.get("total_cost")
+        try:
+            cost = float(told)  # type: ignore[arg-type]  # anything may come
+        except (TypeError, ValueError, OverflowError):
+            return
+        if 0.0 <= cost <= _MOST_USD:
+            self.cost = cost
 
 
 def can_be(usage: Usage) -> bool:

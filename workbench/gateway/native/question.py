@@ -11,6 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from workbench.errors import InvalidInput
+from workbench.gateway.dialects.openai_events import look_of
 from workbench.gateway.native.body import Passing
 from workbench.gateway.native.bounds import choices_of, limited, most_of, output_limit_of
 from workbench.gateway.native.reading import Measure, NativeReader
@@ -21,6 +22,8 @@ from workbench.wire.usage import Usage
 _KEY_MODEL = re.compile(rb'"model"', re.IGNORECASE)
 _ESCAPED_KEY = re.compile(rb'"(?:\w|\\u00[0-9a-fA-F]{2}){1,24}"\s*:')
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOOLS = frozenset({"tools", "functions", "toolConfig", "tool_config"})
+_PRIORITY = re.compile(rb'"service_tier"\s*:\s*"priority"')
 _MOST_PICTURES = 1000
 _ASKS_USAGE = b'"stream_options":{"include_usage":true},'
 
@@ -45,6 +48,8 @@ class _Peek(msgspec.Struct):
 class _Sizes(msgspec.Struct):
     input: Any = None
     documents: Any = None
+    quality: Any = None
+    size: Any = None
 
 
 _peek = msgspec.json.Decoder(_Peek)
@@ -82,9 +87,22 @@ class NativeQuestion:
         return self.rule.reads == "nothing" and (self.only_looks or self.rule.shared is None)
 
     @property
+    def grade(self) -> str:
+        """The service tier that is asked for, where it is dearer than the usual one."""
+        return "priority" if isinstance(self.body, bytes) and _PRIORITY.search(self.body) else ""
+
+    @property
     def most(self) -> Usage:
         """The most that it can use, output tokens aside."""
         return most_of(self.rule.reads, self.measure, size=self.size, body=self.body)
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether the body names tools; it is looked at only for keys that may not use all features."""
+        try:
+            return isinstance(self.body, bytes) and not _TOOLS.isdisjoint(_raw_object.decode(self.body))
+        except (msgspec.DecodeError, UnicodeDecodeError):  # no object: it names none
+            return False
 
     @property
     def choices(self) -> int:
@@ -124,9 +142,10 @@ def peek_json(question: NativeQuestion, body: bytes) -> str | None:
     question.reads_of_others = tuple(what for name, what in OF_OTHERS.items() if getattr(told, name) is not None)
     if isinstance(told.n, int) and 0 < told.n < _MOST_PICTURES:
         question.measure.pictures = told.n
-    if question.rule.reads in ("speech", "ranking"):
+    if question.rule.reads in ("speech", "ranking", "pictures"):
         sizes = _sizes.decode(body)
         question.measure.characters = len(sizes.input) if isinstance(sizes.input, str) else 0
+        question.measure.look = look_of(sizes.quality, sizes.size)
         question.measure.documents = len(sizes.documents) if isinstance(sizes.documents, list) else 0
     if question.rule.reads == "chat" and told.stream is True:
         _ask_usage(question, body, told.stream_options)

@@ -38,6 +38,8 @@ class Measure:
     """How many characters are to be spoken."""
     documents: int = 0
     """How many documents are to be ranked."""
+    look: str = ""
+    """Quality and size of the pictures."""
     size: int = 0
     """Bytes of the body."""
 
@@ -87,7 +89,7 @@ READERS: dict[Reads, Callable[[Measure, bool], Reader]] = {
     "chat": lambda _measure, _framed: UsageReader(),
     "usage": lambda _measure, _framed: UsageReader(),
     "responses": lambda _measure, _framed: ResponsesReader(),
-    "pictures": lambda measure, _framed: PicturesReader(count=measure.pictures),
+    "pictures": lambda measure, _framed: PicturesReader(count=measure.pictures, look=measure.look),
     "transcript": lambda measure, _framed: TranscriptReader(seconds=seconds_of(b"", measure.size)),
     "speech": lambda measure, framed: SpeechReader(characters=measure.characters, events=framed),
     "ranking": lambda measure, _framed: RankingReader(documents=measure.documents),
@@ -128,6 +130,19 @@ class NativeReader(Reader):
     def estimated(self) -> bool:
         """Whether the provider has not told."""
         return self._inner is None or self._inner.estimated
+
+    @property
+    def told(self) -> Reader:
+        """The reader of the protocol, once it is known what the answer is."""
+        return self._inner or self
+
+    def left(self, tokens: int = 0) -> None:
+        """Note that the answer was given up while the provider was at work."""
+        if self._inner is None:
+            self.expect(framed=False, is_json=True, headers={})
+        if self._inner is not None:
+            self._inner.left(tokens)
+            self.produced = True
 
     def whole(self, body: bytes) -> None:
         """Read a plain answer; raises msgspec.DecodeError where JSON is promised and does not come."""

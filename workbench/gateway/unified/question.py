@@ -25,6 +25,8 @@ _READ = frozenset({
     "input", "tools", "previous_response_id", "conversation", "store", "background",
 })  # fmt: skip
 """Fields by which the gateway decides what a caller may do."""
+_TOOLS = frozenset({"tools", "functions", "web_search_options"})
+_PRIORITY = msgspec.Raw(b'"priority"')
 _TOKENS_BY_REFERENCE = 4000
 """Input tokens of a picture or a file that a prompt only names, at most."""
 
@@ -70,6 +72,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The multipart body, where it is one."""
     free: bool = False
     """Whether no model is asked, so that nothing is used."""
+
+    @property
+    def grade(self) -> str:
+        """The service tier that is asked for, where it is dearer than the usual one."""
+        return "priority" if self.fields.get("service_tier") == _PRIORITY else ""
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether the model may call tools."""
+        return not _TOOLS.isdisjoint(self.fields)
 
     @property
     def most(self) -> Usage:

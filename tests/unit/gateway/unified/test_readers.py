@@ -72,7 +72,7 @@ def test_pictures_are_counted_with_and_without_tokens() -> None:
     assert reader.event(event(type="image_generation.partial_image", b64_json="x")) is Sign.PASS
     assert reader.event(event(type="image_generation.completed", usage=TOKENS)) is Sign.PASS
     assert reader.event(event(type="image_generation.completed", usage=TOKENS)) is Sign.LAST
-    assert reader.usage(question_bytes=0) == Usage(10, 6, images=2)
+    assert reader.usage(question_bytes=0) == Usage(10, 6, images=2, image_output_tokens=6)
     left = PicturesReader(count=2)
     left.left()
     assert left.produced
@@ -112,7 +112,7 @@ def test_speech_is_priced_by_characters_and_by_tokens_that_are_told() -> None:
     assert events.event(event(type="speech.audio.delta", audio="x")) is Sign.PASS
     assert not events.ends_well()
     assert events.event(event(type="speech.audio.done", usage=TOKENS)) is Sign.LAST
-    assert events.usage(question_bytes=0) == Usage(5, 3, characters=30)
+    assert events.usage(question_bytes=0) == Usage(5, 3, characters=30, audio_output_tokens=3)
 
 
 @pytest.mark.parametrize(("told", "usage"), [

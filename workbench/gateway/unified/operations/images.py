@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from workbench.errors import InvalidInput
-from workbench.gateway.dialects.openai_events import PicturesReader
+from workbench.gateway.dialects.openai_events import PicturesReader, look_of
 from workbench.gateway.unified.body import decode
 from workbench.gateway.unified.form import Form
 from workbench.gateway.unified.operation import FormOperation, Operation
@@ -56,7 +56,7 @@ def read_generation(body: bytes, forwarded: Mapping[str, str]) -> Question:
         fields=raw_fields(body),
         forwarded=forwarded,
         stream=wish.stream is True,
-        reader=partial(PicturesReader, count=count),
+        reader=partial(PicturesReader, count=count, look=look_of(wish.quality, wish.size)),
         pieces=Usage(images=count),
         choices=count,
         output_limit=_MOST_TOKENS_MADE,
@@ -77,7 +77,7 @@ def read_edit(form: Form, forwarded: Mapping[str, str]) -> Question:
         "images/edits",
         forwarded,
         stream=boolean(form, "stream"),
-        reader=partial(PicturesReader, count=count),
+        reader=partial(PicturesReader, count=count, look=look_of(form.text("quality"), form.text("size"))),
         pieces=Usage(images=count, input_tokens=_MOST_TOKENS_SEEN * len(pictures)),
         choices=count,
         output_limit=_MOST_TOKENS_MADE,
