@@ -14,7 +14,8 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.wire.key_file import read_key_file
-from workbench_jupyter.variables import GATEWAY_URL, KEY_FILE, NOTICE, STARTING, mounted_sdks
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE
+from workbench_jupyter.variables import NOTICE, STARTING, mounted_sdks
 
 _PATIENCE = 15.0  # seconds that the first cell waits for a gateway that is starting
 _PAUSE = 0.1  # seconds between two looks while it waits

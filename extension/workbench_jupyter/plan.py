@@ -13,17 +13,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from workbench.wire.key_file import MountedKey
-from workbench_jupyter.variables import (
-    GATEWAY_URL,
-    HOME,
-    KEY_FILE,
-    MOUNTED,
-    NOTICE,
-    SDKS,
-    SERVER_ONLY,
-    Sdk,
-    mounted_sdks,
-)
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS, Sdk
+from workbench_jupyter.variables import HOME, MOUNTED, NOTICE, SERVER_ONLY, mounted_sdks
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _LOOPBACK = ("127.0.0.1", "localhost")

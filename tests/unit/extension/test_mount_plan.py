@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from workbench.wire.key_file import MountedKey
+from workbench.wire.variables import SDKS
 from workbench_jupyter.plan import environment, plan
-from workbench_jupyter.variables import SDKS
 
 URL = "http://127.0.0.1:8780"
 KEY = MountedKey("wbx-secret", "2030-01-01T00:00:00Z", URL)
