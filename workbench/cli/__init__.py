@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "Say what works, what is missing, and the command that mends it.",
     "gateway": "Serve the gateway in the foreground.",
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
+    "budget": "Raise budgets for a while; list raises, and what everybody has left.",
     "config": "Write, check and show the configuration.",
     "keys": "Issue, list and revoke exploration keys.",
     "models": "Onboard models of your own; get, list, start and stop the embedded ones.",

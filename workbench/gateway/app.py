@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
+from workbench.gateway.admission.routes import AdmissionRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.native.routes import NativeRoutes
@@ -42,6 +43,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
+    admission = AdmissionRoutes(gateway)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -107,6 +109,9 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/local", local.list),
         Route("/admin/v1/local/{name:path}", local.start, methods=["POST"]),
         Route("/admin/v1/local/{name:path}", local.stop, methods=["DELETE"]),
+        Route("/admin/v1/limits", admission.limits),
+        Route("/admin/v1/budgets/raises", admission.raises),
+        Route("/admin/v1/budgets/raises", admission.raise_budget, methods=["POST"]),
         Route("/v1/status", routing.status),
         Route("/admin/v1/health", routing.health),
         Route("/admin/v1/reload", routing.reload, methods=["POST"]),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import Unavailable
 from workbench.gateway.access.keys import REMEMBERED_SECONDS
 from workbench.gateway.admission.admission import is_held
-from workbench.gateway.state import CONFIGURATION, KEYS, MODELS, PROMPTS, USE_CASES
+from workbench.gateway.state import BUDGETS, CONFIGURATION, KEYS, MODELS, PROMPTS, USE_CASES
 
 if TYPE_CHECKING:
     from workbench.gateway.parts import Parts
@@ -35,6 +35,7 @@ class Follower:
             KEYS: self._keys,
             PROMPTS: self._prompts,
             MODELS: self._models,
+            BUDGETS: gateway.raises.catch_up,
             USE_CASES: self._use_cases,
             CONFIGURATION: gateway.reloader.reload_and_log,
         }

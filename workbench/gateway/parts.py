@@ -16,6 +16,7 @@ from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.history import History
 from workbench.gateway.admission.in_flight import InFlight
+from workbench.gateway.admission.raises import Raises
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.audit.bodies import Recorder
@@ -70,6 +71,7 @@ class Parts:
         self.recorder = Recorder(settings.audit, self.use_cases)
         self.reports = Reports(self.spool.path)
         self.history = History(self.admission, self.reports)
+        self.raises = Raises(self.state, self.admission)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)
         self.feedback = Feedback(self.state, self.reports)
@@ -139,6 +141,7 @@ class Parts:
             self.keys.put(key)
         self.spool.open()
         self.metrics.open()
+        await self.raises.catch_up()
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
         await self.upstream.open()
         self.registry.enter(self.upstream)

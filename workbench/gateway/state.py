@@ -28,6 +28,9 @@ KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "
 FEEDBACK = "feedback"
 """A topic that nobody follows: what is numbered in it is written one at a time, so that numbers are seen in order."""
 
+BUDGETS = "budgets"
+"""Temporary raises of budgets, which other processes follow."""
+
 metadata = sa.MetaData()
 
 schema_table = sa.Table("workbench_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
@@ -149,6 +152,19 @@ acknowledgements_table = sa.Table(
     sa.Column("version", sa.String(64), primary_key=True),
     sa.Column("text_hash", sa.String(64), nullable=False),
     sa.Column("at", sa.Double, nullable=False),
+)
+
+budget_raises_table = sa.Table(
+    "budget_raises",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("name", sa.String(500), nullable=False),
+    sa.Column("budget", sa.JSON, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
 )
 
 _CONNECTIONS = 5

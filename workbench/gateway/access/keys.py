@@ -114,6 +114,11 @@ class KeyTable:
             self.put(key)
         return key
 
+    def live(self) -> list[Key]:
+        """Return the keys that make calls."""
+        now = self.now()
+        return [key for key in self._by_id.values() if key.dead_since(now) is None]
+
     def owned_by(self, owner: str) -> list[Key]:
         """Return the keys of an owner, newest first."""
         return sorted((k for k in self._by_id.values() if k.owner == owner), key=lambda k: -k.created_at)

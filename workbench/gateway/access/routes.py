@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from workbench.errors import InvalidInput
 from workbench.gateway.access.credentials import key_of
 from workbench.gateway.access.issuing import ExplorationWish
+from workbench.gateway.access.keys import Key
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of, read_json, whole_number
@@ -54,8 +56,16 @@ class MeRoutes:
     async def show(self, request: Request) -> Response:
         """Answer `GET /me`."""
         key = key_of(headers_of(request), self._gateway.keys)
-        left = self._gateway.admission.left(key)
-        return json_reply(request, {**key.as_dict(), "stage": self._gateway.stage, "left": left})
+        left, held_to = self._gateway.admission.left(key), self._held_to(key)
+        told = {**key.as_dict(), "stage": self._gateway.stage, "held_to": held_to, "left": left}
+        return json_reply(request, told)
+
+    def _held_to(self, key: Key) -> list[dict[str, Any]]:
+        """Return how everything stands that may refuse a call of a key: itself, its use case, its owner, and so on."""
+        gateway = self._gateway
+        models = [model.name for model in gateway.models.visible(key) if key.scopes.allow_model(model.name)]
+        providers = [name for name in gateway.providers if key.scopes.allow_provider(name)]
+        return gateway.admission.holding(key, models=models, providers=providers)
 
     async def calls(self, request: Request) -> Response:
         """Answer `GET /me/calls`."""

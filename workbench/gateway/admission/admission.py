@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from time import monotonic_ns
+from typing import Any
 
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
@@ -14,7 +15,8 @@ from workbench.gateway.admission.gauge import Gauge
 from workbench.gateway.admission.measured import Measured, Sized
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.rules import Rules
-from workbench.gateway.admission.subject import Raise, Subject, SubjectKind, Terms
+from workbench.gateway.admission.standing import standing, standing_for_caller
+from workbench.gateway.admission.subject import KINDS, Raise, Subject, SubjectKind, Terms
 from workbench.gateway.admission.telling import Teller
 from workbench.gateway.admission.ticket import FREE, HeldTicket, Ticket
 from workbench.gateway.ledger.reports import Spent
@@ -171,6 +173,30 @@ class Admission:
             return {}
         with self.lock:
             return gauge.left(monotonic_ns())
+
+    def all(self, *, models: Iterable[str], providers: Iterable[str]) -> list[dict[str, Any]]:
+        """Return how every subject stands that is held to something, of those that are known."""
+        for key in self._keys.live():
+            self._find(key)
+        for model in models:
+            self.of_model(model)
+        for provider in providers:
+            self.of_place(provider, None)
+        gauges = sorted(
+            self._gauges.values(), key=lambda gauge: (KINDS.index(gauge.terms.subject.kind), gauge.terms.row)
+        )
+        with self.lock:
+            return [standing(gauge, monotonic_ns()) for gauge in gauges]
+
+    def holding(self, key: Key, *, models: Iterable[str], providers: Iterable[str]) -> list[dict[str, Any]]:
+        """Return how everything stands that may refuse a call of a key, for its holder."""
+        gauges = [
+            *self._find(key),
+            *(gauge for model in models for gauge in self.of_model(model)),
+            *(gauge for provider in providers for gauge in self.of_place(provider, None)),
+        ]
+        with self.lock:
+            return [standing_for_caller(gauge, monotonic_ns()) for gauge in gauges if not gauge.terms.shadow]
 
     # -- gauges ------------------------------------------------------------------------------------------------------
 

@@ -286,7 +286,7 @@ def too_much(terms: Terms, lack: Lack) -> LimitExceeded:
     """Return what the caller is told whose call may not begin."""
     seconds = max(1, math.ceil(lack.wait / SECOND))
     return LimitExceeded(
-        f"{terms.subject} may make {lack.said}.",
+        f"{terms.subject} is held to {lack.said}.",
         hint=f"Wait {seconds} s and send fewer; {terms.remedy(lack.limit)}.",
         retry_after=seconds,
     )
