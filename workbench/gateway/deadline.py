@@ -85,6 +85,11 @@ class Deadline:
         self.rest()
 
     @property
+    def fired(self) -> bool:
+        """Whether the last wait was too long."""
+        return self._fired
+
+    @property
     def spent(self) -> bool:
         """Whether the time of the whole call is over."""
         return self._loop.time() >= self._total_due
