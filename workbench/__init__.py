@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.client import AsyncGateway as AsyncGateway
     from workbench.client import Gateway as Gateway
+    from workbench.client.usage import usage as usage
     from workbench.errors import WorkbenchError as WorkbenchError
     from workbench.prompts import load as prompt
 
@@ -21,6 +22,7 @@ _NAMES = {
     "AsyncGateway": ("workbench.client", "AsyncGateway"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
     "prompt": ("workbench.prompts", "load"),
+    "usage": ("workbench.client.usage", "usage"),
 }
 _ROOMS = ("errors", "evidence", "experiments", "feedback", "prompts", "rag", "statistics", "tracking", "widgets")
 
@@ -38,6 +40,7 @@ __all__ = [
     "rag",
     "statistics",
     "tracking",
+    "usage",
     "widgets",
 ]
 

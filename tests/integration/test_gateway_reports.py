@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,10 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+import workbench
+from workbench.cli import main
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.reports.answering import answer
@@ -235,3 +239,34 @@ def test_reports_are_for_admins(gateway: RunningGateway) -> None:
     for path in ("/usage", "/usage/showback", "/usage/slo", "/usage/capacity"):
         for headers in ({}, {"authorization": f"Bearer {key}"}):
             assert httpx.get(f"{gateway.url}/admin/v1{path}", headers=headers).status_code in (401, 403)
+
+
+@pytest.fixture
+def at_home(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The gateway's URL, with its home and its owner in force."""
+    monkeypatch.setenv("WORKBENCH_HOME", str(gateway.home))
+    monkeypatch.setenv("WORKBENCH_IDENTITY_TOKEN", gateway.owner_token)
+    return gateway.url
+
+
+def test_the_command_line_shows_a_table_and_writes_csv_that_adds_up(at_home: str) -> None:
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(main, ["usage", *words, "--url", at_home], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    table = run("report", "--by", "use_case,user", "--last", "30d")
+    assert "menus" in table
+    assert "30.0000" in table
+    rows = list(csv.DictReader(run("report", "--by", "use_case,user", "--csv").splitlines()))
+    assert sum(Decimal(one["cost_usd"]) for one in rows) == Decimal(30)
+    assert {one["user"] for one in rows} == {"ana", "ben", "eve"}
+    advice = run("capacity", "--last", "4d")
+    assert "Move fast to acme/pool" in advice
+
+
+def test_python_gets_a_data_frame(gateway: RunningGateway, at_home: str) -> None:
+    with workbench.Gateway(url=at_home, key=gateway.issue_key()) as gw:
+        table = gw.usage("use_case,day", since="30d", model="fast")
+    assert table.groupby("use_case")["calls"].sum().to_dict() == {"menus": 300, "search": 23}
+    assert table.attrs["total"]["cost_usd"] == 30

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from workbench.client import answers
+from workbench.client.report_desk import frame
 from workbench.client.results import PublishedPrompt
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ def feedback(request_id: str, value: Any, comment: str | None) -> Ask[dict[str, 
 def feedback_since(after: int, limit: int) -> Ask[list[dict[str, Any]]]:
     """Ask for what all callers said, oldest first, after a row of that number."""
     return Ask("/v1/feedback", answers.read_rows, query={"after": str(after), "limit": str(limit)}, as_identity=True)
+
+
+def usage(by: str, *, since: str | None, until: str | None, which: Mapping[str, str]) -> Ask[pd.DataFrame]:
+    """Ask what all callers' calls used and cost."""
+    times = {"since": since, "until": until}
+    query = {**which, **{name: time for name, time in times.items() if time is not None}, "group_by": by}
+    return Ask("/admin/v1/usage", frame, query=query, as_identity=True)
 
 
 def published(name: str, alias: str) -> Ask[PublishedPrompt]:

@@ -107,6 +107,17 @@ class Gateway(Base):
         """Return what all callers said after row `after`, oldest first, by an identity rather than a key."""
         return self._ask(asks.feedback_since(after, limit))
 
+    def usage(
+        self, by: str = "use_case,model", *, since: str | None = "30d", until: str | None = None, **which: str
+    ) -> pd.DataFrame:
+        """Return what all callers' calls used and cost, a row a group, by an identity rather than a key.
+
+        `by` names groups: use_case, user, model, provider, day, month, path, stage, key, `tag:NAME`; `since` and
+        `until` are times, or `7d` for so long ago; `which` chooses calls, as `model="fast"`. `attrs["total"]` is the
+        sum of all. Raises PermissionDenied for who is no admin.
+        """
+        return self._ask(asks.usage(by, since=since, until=until, which=which))
+
     # -- published prompts -------------------------------------------------------------------------------------------
 
     def published(self, name: str, alias: str = "production") -> PublishedPrompt:

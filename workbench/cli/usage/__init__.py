@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
+from workbench.cli.usage.report import COMMANDS
+
 
 @click.group()
 def command() -> None:
-    """What calls used and cost, and whether the invoices say the same."""
+    """Tell what calls used and cost, and whether the invoices say the same."""
+
+
+for _command in COMMANDS:
+    command.add_command(_command)

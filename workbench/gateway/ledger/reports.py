@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,18 +34,8 @@ _SPENT = """
 """
 _COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
 """The column that names a subject of limits."""
-_SUMS = """COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
-           COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_input_tokens), 0) AS cached_input_tokens,
-           COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(images), 0) AS images,
-           COALESCE(SUM(audio_seconds), 0.0) AS audio_seconds,
-           COALESCE(SUM(cost_usd), 0.0) AS cost_usd, SUM(cost_usd IS NULL) AS calls_without_price"""
 _AT_ONCE = 500
 """Keys of one question: SQLite takes so many values."""
-
-GROUPS = {"day": "substr(time, 1, 10)"} | {
-    name: name for name in ("use_case", "model", "provider", "deployment", "owner", "key_id", "stage", "outcome")
-}
-"""What usage can be grouped by, and the column or expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +111,6 @@ class Reports:
         data = [_row(row) for row in rows[:limit]]
         places = [fields.pop("place") for fields in data]
         return data, places[-1] if len(rows) > limit else None
-
-    def sums(self, which: Filter, group_by: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what calls used and cost, a row for each group; `group_by` names some of GROUPS."""
-        where, values = which.sql()
-        groups = "".join(f"{GROUPS[name]} AS {name}, " for name in group_by)
-        tail = f" GROUP BY {', '.join(GROUPS[name] for name in group_by)}" if group_by else ""
-        query = f"SELECT {groups}{_SUMS} FROM calls WHERE {where}{tail} ORDER BY cost_usd DESC, calls DESC"  # noqa: S608
-        with self._reading() as connection:
-            return [dict(row) for row in connection.execute(query, values)]
 
     def spent(self, kind: str, names: Iterable[str] | None = None, *, before: str | None = None) -> dict[str, Spent]:
         """Return what subjects of a kind have used: a key, use_case, user, model or provider; None: all there are.
