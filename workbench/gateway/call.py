@@ -29,6 +29,7 @@ from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
+from workbench.gateway.admission.short import LeaseShort
 from workbench.gateway.admission.ticket import FREE, Ticket
 from workbench.gateway.audit.bodies import Tape
 from workbench.gateway.deadline import Deadline
@@ -121,7 +122,7 @@ class Call:
         self.authenticate()
         await self.read()
         self.authorise()
-        self.admit()
+        await self.admit()
         self.guard_input()
         answer: Whole | Stream | None = self.look_in_cache()
         if answer is None:
@@ -177,11 +178,15 @@ class Call:
         self.upstream = self._gateway.upstream
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
 
-    def admit(self) -> None:
+    async def admit(self) -> None:
         """Refuse what can't be written down, or is more than the key may make; money is held before each attempt."""
-        assert self.key is not None
+        key, desk = self.key, self._gateway.admission
+        assert key is not None
         self._gateway.spool.check()
-        self.ticket = self._gateway.admission.admit(self.key, self.question)
+        try:
+            self.ticket = desk.admit(key, self.question)
+        except LeaseShort as short:
+            self.ticket = await short.again(lambda: desk.admit(key, self.question))
 
     def guard_input(self) -> None:
         """Place of the input guards: none yet."""
@@ -202,7 +207,7 @@ class Call:
                 self.attempt = attempt  # what is held for it is let go even if the client leaves meanwhile
                 await asyncio.sleep(min(attempt.wait, max(0.0, self._deadline.left)))
             try:
-                question = self.hold(attempt)
+                question = await self.hold(attempt)
             except (BudgetExhausted, PriceUnknown):
                 if not self._row.attempts:
                     raise
@@ -225,13 +230,16 @@ class Call:
                 break
         raise self.attempts.failure()
 
-    def hold(self, attempt: Attempt) -> Question:
+    async def hold(self, attempt: Attempt) -> Question:
         """Hold what the question may cost there; return it, with an output limit where the budget demands one."""
         self.attempt = attempt
         if self.ticket is FREE:
             return self.question
         known = self.upstream.prices.of(attempt.deployment)
-        return self.ticket.cover(self.question, attempt.deployment, known)
+        try:
+            return self.ticket.cover(self.question, attempt.deployment, known)
+        except LeaseShort as short:
+            return await short.again(lambda: self.ticket.cover(self.question, attempt.deployment, known))
 
     def _tell(self, attempt: Attempt, answer: Whole | Stream) -> None:
         """Note how a deployment answered; on a native path, what failed is an answer like any other."""

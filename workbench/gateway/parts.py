@@ -16,6 +16,7 @@ from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
 from workbench.gateway.admission.history import History
 from workbench.gateway.admission.in_flight import InFlight
+from workbench.gateway.admission.money_leases import MoneyLeases
 from workbench.gateway.admission.raises import Raises
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
@@ -69,6 +70,8 @@ class Parts:
             settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
         )
         self.recorder = Recorder(settings.audit, self.use_cases)
+        self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
+        self.admission.lessors.append(self.money)
         self.reports = Reports(self.spool.path)
         self.history = History(self.admission, self.reports)
         self.raises = Raises(self.state, self.admission)
@@ -140,6 +143,7 @@ class Parts:
         for key in keys:
             self.keys.put(key)
         self.spool.open()
+        await self.money.open(watch=not self._alone)
         self.metrics.open()
         await self.raises.catch_up()
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
@@ -157,6 +161,7 @@ class Parts:
         await self.history.close()
         await self.identities.close()
         await asyncio.to_thread(self.spool.close)
+        await self.money.close()
         await asyncio.to_thread(self.state.close)
 
     def _open_databases(self) -> None:

@@ -25,8 +25,8 @@ _SECRET_BYTES = 32
 
 KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "configuration", "use_cases"
 """Topics whose changes other processes follow."""
-FEEDBACK = "feedback"
-"""A topic that nobody follows: what is numbered in it is written one at a time, so that numbers are seen in order."""
+FEEDBACK, MONEY = "feedback", "money"
+"""Topics that nobody follows: what belongs to one is written one at a time, whoever writes."""
 
 BUDGETS = "budgets"
 """Temporary raises of budgets, which other processes follow."""
@@ -165,6 +165,49 @@ budget_raises_table = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("by", sa.String(200), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
+)
+
+lessees_table = sa.Table(
+    "lessees",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("ledger", sa.String(40), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("writer", sa.String(40), nullable=False),
+    sa.Column("read_to", sa.BigInteger, nullable=False),
+    sa.Column("beats", sa.BigInteger, nullable=False),
+)
+
+money_table = sa.Table(
+    "money",
+    metadata,
+    sa.Column("account", sa.String(700), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("name", sa.String(500), nullable=False),
+    sa.Column("spent", sa.BigInteger, nullable=False),
+    sa.Column("day", sa.Integer, nullable=False),
+    sa.Column("spent_day", sa.BigInteger, nullable=False),
+    sa.Column("month", sa.Integer, nullable=False),
+    sa.Column("spent_month", sa.BigInteger, nullable=False),
+    sa.Column("wanted", sa.BigInteger, nullable=False),
+    sa.Index("money_of_subject", "kind", "name"),
+)
+
+money_leases_table = sa.Table(
+    "money_leases",
+    metadata,
+    sa.Column("lessee", sa.String(40), primary_key=True),
+    sa.Column("account", sa.String(700), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("seen", sa.BigInteger, nullable=False),
+)
+
+lost_leases_table = sa.Table(
+    "lost_leases",
+    metadata,
+    sa.Column("request_id", sa.String(64), primary_key=True),
+    sa.Column("ledger", sa.String(40), nullable=False),
+    sa.Column("fields", sa.JSON, nullable=False),
 )
 
 _CONNECTIONS = 5

@@ -12,6 +12,7 @@ from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
 from workbench.gateway.access.use_cases import UseCase, UseCaseTable
 from workbench.gateway.admission.cells import Counters, OwnCounters
 from workbench.gateway.admission.gauge import Gauge
+from workbench.gateway.admission.leased import Lessors
 from workbench.gateway.admission.measured import Measured, Sized
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.rules import Rules
@@ -50,6 +51,8 @@ class Admission:
         """Lets somebody hear of what happens here."""
         self.holds_places = False
         """Whether any model or provider is held to something."""
+        self.lessors: list[Lessors] = []
+        """Who leases to each gauge what this process may use of it, where others use it, too."""
         self._rules = Rules()
         self._raises: dict[Subject, tuple[Raise, ...]] = {}
         self._spent: dict[SubjectKind, dict[str, Spent]] = {}
@@ -233,6 +236,8 @@ class Admission:
             kind, name = terms.subject
             known = self._spent.get(kind, {}).get(name) if spent is None else spent
             gauge = self._gauges[terms.row] = Gauge(terms, self._counters, known)
+            for lessor in self.lessors:
+                lessor.attach(gauge)
         elif gauge.terms != terms:
             with self.lock:
                 gauge.hold_to(terms)

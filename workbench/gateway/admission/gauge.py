@@ -16,6 +16,7 @@ from workbench.gateway.admission import cells as c
 from workbench.gateway.admission.bucket import Bucket
 from workbench.gateway.admission.calendar import day_of, turn, until_tomorrow
 from workbench.gateway.admission.cells import Counters
+from workbench.gateway.admission.leased import LeasedLimits, LeasedMoney
 from workbench.gateway.admission.purse import Purse
 from workbench.gateway.admission.subject import Terms
 from workbench.gateway.admission.window import SECOND, Window
@@ -51,10 +52,17 @@ class Lack(NamedTuple):
 class Gauge:
     """The counters of a subject that is held to something."""
 
-    __slots__ = ("_bucket", "_cells", "_requests", "_share", "_tokens", "fresh", "purse", "terms")
+    __slots__ = (
+        "_bucket", "_cells", "_requests", "_share", "_tokens", "fresh", "money", "purse",
+        "shared", "terms",
+    )  # fmt: skip
 
     def __init__(self, terms: Terms, counters: Counters, spent: Spent | None = None) -> None:
         self._share = c.SHARES + c.SHARE * counters.worker
+        self.money: LeasedMoney | None = None
+        """What of the budget this process may spend, where money is leased."""
+        self.shared: LeasedLimits | None = None
+        """What of the limits it may use, where replicas share them."""
         now = time.time()
         with counters.lock:
             self._cells, new = counters.row(terms.row)
@@ -116,7 +124,14 @@ class Gauge:
     # -- a call begins -----------------------------------------------------------------------------------------------
 
     def lack(self, now: int, tokens: int) -> Lack | None:
-        """Tell why a call of about `tokens` tokens may not begin now; None: it may."""
+        """Tell why a call of about `tokens` tokens may not begin now; None: it may. Raises LeaseShort."""
+        lack = self._lack_here(now, tokens)
+        if lack is not None or self.shared is None or self.terms.shadow:
+            return lack
+        found = self.shared.lack(self.terms.limits, tokens)
+        return None if found is None else Lack(*found)
+
+    def _lack_here(self, now: int, tokens: int) -> Lack | None:
         limits, cells = self.terms.limits, self._cells
         if limits.concurrent is not None and cells[c.CALLS] >= limits.concurrent:
             return Lack("concurrent", f"{limits.concurrent} calls at once", SECOND)
@@ -156,6 +171,8 @@ class Gauge:
     def enter(self, now: int, tokens: int) -> None:
         """Count a call of about `tokens` tokens that begins; `lack` was asked at the same time."""
         limits, cells = self.terms.limits, self._cells
+        if self.shared is not None:
+            self.shared.enter(tokens)
         if limits.requests_per_second is not None:
             self._bucket.take(now)
         if limits.requests_per_minute is not None:
@@ -182,25 +199,43 @@ class Gauge:
     # -- money -------------------------------------------------------------------------------------------------------
 
     def reaches(self, more: int) -> bool:
-        """Tell whether so much more money may be held."""
+        """Tell whether so much more money may be held; raises LeaseShort."""
         if more <= 0 or not self.purse.caps:
             return True
         self._turn()
-        return more <= self.purse.room()
+        if more > self.purse.room():
+            return False
+        return self.money is None or self.terms.shadow or self.money.reaches(more)
 
     def hold(self, more: int) -> None:
         """Hold more money; `reaches` was asked at the same time."""
         self.purse.hold(more, self._share)
+        if self.money is not None:
+            self.money.hold(more)
 
     def room(self) -> tuple[int, int]:
         """Return the money that may be held now, and what could be if nothing else were."""
         self._turn()
-        return self.purse.room(), self.purse.left()
+        room = self.purse.room()
+        if self.money is not None and not self.terms.shadow and not self.money.reaches(room):
+            room = max(0, self.money.left)
+        return room, self.purse.left()
 
     def charge(self, amount: int) -> None:
         """Book money for which nothing was held."""
         self._turn()
         self.purse.spend(amount)
+        if self.money is not None:
+            self.money.settle(0, amount)
+
+    def catch_up(self, spent: int, *, day: tuple[int, int], month: tuple[int, int]) -> None:
+        """Count what others have spent of the same budget: in all, in a day and in a month, with their numbers."""
+        self._turn()
+        cells = self._cells
+        known = ((c.SPENT, 0, 0, spent), (c.SPENT_DAY, cells[c.DAY], *day), (c.SPENT_MONTH, cells[c.MONTH], *month))
+        for place, now, of, amount in known:
+            if of == now and amount > cells[place]:
+                cells[place] = amount
 
     def _turn(self) -> None:
         now = time.time()
@@ -223,6 +258,10 @@ class Gauge:
         cells[c.TOKENS_DAY] += used
         self.purse.hold(-held, self._share)
         self.purse.spend(spent)
+        if self.money is not None:
+            self.money.settle(held, spent)
+        if self.shared is not None:
+            self.shared.leave(expected, used)
 
     def stop(self) -> None:
         """Let nothing pass any more."""

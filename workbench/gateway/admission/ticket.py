@@ -109,11 +109,15 @@ class HeldTicket(Ticket):
         self._open = True
 
     def _enter(self, gauges: Sequence[Gauge], leaving: Collection[Gauge] = ()) -> None:
-        """Leave some gauges and enter others in one step; raises LimitExceeded, with nothing entered."""
+        """Leave some gauges and enter others in one step; raises LimitExceeded, with nothing entered.
+
+        Raises LeaseShort, too, with nothing changed.
+        """
         now, tokens = monotonic_ns(), self._expected
         shadowed: dict[Gauge, tuple[str, bool]] = {}
         with self._desk.lock:
             refusal = self._refusal(gauges, now, shadowed)
+            self._place = ()
             self._leave(leaving, now)
             if refusal is None:
                 for gauge in gauges:
@@ -157,7 +161,6 @@ class HeldTicket(Ticket):
             return
         leaving = [gauge for gauge in self._place if gauge not in place]
         entering = [gauge for gauge in place if not self._holds(gauge)]
-        self._place = ()
         self._enter(entering, leaving)
         self._place = place
 
@@ -165,8 +168,8 @@ class HeldTicket(Ticket):
         """Go on as a call of another model."""
         old, new = self._desk.of_model(self._model), self._desk.of_model(model)
         leaving = {*old, *self._place} - {*new}
-        self._place, self._model, self.instead = (), model, None
         self._enter([gauge for gauge in new if not self._holds(gauge)], leaving)
+        self._model, self.instead = model, None
 
     def cover(self, question: _Q, deployment: Deployment, known: Entry, *, model: str | None = None) -> _Q:
         """Hold what a question may cost at a deployment; what was held for one before it counts."""

@@ -139,6 +139,11 @@ class Spool:
         if last is not None:
             self._seq, self._prev_hash = last["seq"], last["hash"]
 
+    @property
+    def writer(self) -> str:
+        """Return the name under which this process writes, once it is open."""
+        return self._writer
+
     def check(self) -> None:
         """Raise Unavailable while rows can't be written, unless calls are to be answered all the same."""
         if self._failure is not None and self._refuses:

@@ -16,6 +16,7 @@ from workbench.errors import NotFound, ProviderError, StreamCut, Unavailable, Wo
 from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.rights import check_rights
+from workbench.gateway.admission.short import with_leases
 from workbench.gateway.admission.ticket import FREE, Ticket
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.native import header_table
@@ -118,7 +119,7 @@ class LiveCall:
             raise NotFound(f"No WebSocket is served at {self._errand.path[:200]}.")
         first: Message | None = None
         if rule.model == "path":
-            self._authorise(model_in_query(target))
+            await self._authorise(model_in_query(target))
         else:
             # The model comes with the first message; until then only the right to speak with the provider is known.
             self._errand.attempts(NativeQuestion(rule=rule), key, self._gateway)
@@ -130,7 +131,7 @@ class LiveCall:
                 return
             model = model_in_setup(first.get("text") or first.get("bytes") or b"")
             check_place(target.provider, self.upstream.settings.providers[target.provider], place_in(model))
-            self._authorise(model.rpartition("models/")[2])
+            await self._authorise(model.rpartition("models/")[2])
         async with await self._connect(presented) as upstream:
             if not self._accepted:
                 await self._accept(upstream.protocol)
@@ -138,19 +139,20 @@ class LiveCall:
                 await _pass_up(upstream, first)
             await self._relay(upstream)
 
-    def _authorise(self, name: str) -> None:
+    async def _authorise(self, name: str) -> None:
         key = self.key
         assert key is not None
         question = NativeQuestion(rule=self._errand.rule, model=f"{self._target.provider}/{name}", stream=True)
         self._row.model = question.model[:200]
         self._attempts = self._errand.attempts(question, key, self._gateway)
         self._gateway.spool.check()
-        self._ticket = self._gateway.admission.admit(key, question)
+        self._ticket = await with_leases(lambda: self._gateway.admission.admit(key, question))
         self._attempt = next(iter(self._attempts), None)
         if self._attempt is None:
             raise self._attempts.failure()
         deployment = self._attempt.deployment
-        self._ticket.cover(question, deployment, self.upstream.prices.of(deployment), model=self._attempt.model.name)
+        known, ticket, model = self.upstream.prices.of(deployment), self._ticket, self._attempt.model.name
+        await with_leases(lambda: ticket.cover(question, deployment, known, model=model))
         row = self._row
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
 
@@ -224,7 +226,7 @@ class LiveCall:
                 await self._send({"type": "websocket.send", "bytes": message.data})
             elif message.type is WSMsgType.ERROR:
                 break
-            self._keep_up()
+            await self._keep_up()
         code = upstream.close_code
         if self._closed:
             return
@@ -233,13 +235,14 @@ class LiveCall:
         self._closed = True
         await self._close(_NORMAL if code == _NO_STATUS else code, "")
 
-    def _keep_up(self) -> None:
+    async def _keep_up(self) -> None:
         """End the conversation where the budget does not reach for another answer."""
         if self._ticket is FREE or self._attempt is None or not self._meter.produced:
             return
         rate = self.upstream.prices.of(self._attempt.deployment).rate
         if rate is not None:
-            self._ticket.keep_up(rate.cost(self._meter.usage))
+            cost, ticket = rate.cost(self._meter.usage), self._ticket
+            await with_leases(lambda: ticket.keep_up(cost))
 
     async def _close(self, code: int, reason: str) -> None:
         short = reason.encode()[:_MOST_REASON].decode("utf-8", "ignore")

@@ -1,0 +1,323 @@
+"""Money that a process may spend, written down before it does: accounts and leases in the state database.
+
+An account is one budget. What a process has leased stays open until its ledger rows are booked, it gives the rest back,
+or, when the process is dead, whoever notices settles the rest as lost. Each function is one transaction, and blocks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.gateway.admission.calendar import day_of, month_of
+from workbench.gateway.admission.ledger_tail import LedgerTail
+from workbench.gateway.admission.purse import dollars
+from workbench.gateway.admission.subject import Subject
+from workbench.gateway.request_id import new_request_id
+from workbench.gateway.state import (
+    MONEY,
+    State,
+    keys_table,
+    lessees_table,
+    lost_leases_table,
+    money_leases_table,
+    money_table,
+)
+
+_SHARE = 4
+"""Of what is left, a quarter at most is leased ahead of need."""
+_ACCOUNT = money_table.c
+_LEASE = money_leases_table.c
+_LESSEE = lessees_table.c
+
+
+class LeaseLost(Exception):
+    """The process is not known as a lessee, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Money that a process wants of one account."""
+
+    account: str
+    """The account."""
+    subject: Subject
+    """Whose budget it is."""
+    caps: Mapping[str, int]
+    """The parts of the budget by `spent`, `spent_day` and `spent_month`, in picodollars."""
+    need: int
+    """What it can't do without."""
+    ahead: int
+    """What it would like to have instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How an account stands."""
+
+    spent: int
+    """Booked in all, in picodollars."""
+    spent_day: int
+    """Booked in its day."""
+    spent_month: int
+    """Booked in its month."""
+    day: int
+    """The day."""
+    month: int
+    """The month."""
+    mine: int
+    """Open leases of the process that asked."""
+    others: int
+    """Open leases of all others."""
+    wanted: int
+    """How often somebody wanted more than there was."""
+    seen: int
+    """Which of these wishes the process has answered."""
+    granted: int = 0
+    """What was leased just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another process that is a lessee."""
+
+    id: str
+    """Its id."""
+    ledger: str
+    """Id of the ledger that it writes."""
+    path: str
+    """Where it says that this is."""
+    writer: str
+    """Its name there."""
+    beats: int
+    """How often it was heard of."""
+
+
+class LeaseStore:
+    """The tables of accounts, lessees and leases, as one process uses them."""
+
+    def __init__(self, state: State, tail: LedgerTail) -> None:
+        self._state = state
+        self._tail = tail
+
+    def enter(self, lessee: str) -> None:
+        """Make this process known, before it leases anything."""
+        with self._state.transaction(tells=MONEY) as connection:
+            connection.execute(
+                lessees_table.insert().values(
+                    id=lessee,
+                    ledger=self._tail.ledger,
+                    path=str(self._tail.path),
+                    writer=self._tail.writer,
+                    read_to=self._tail.end(),
+                    beats=0,
+                )
+            )
+
+    def leave(self, lessee: str) -> None:
+        """Book what was spent, give the rest back, and be known no more; its calls have all ended."""
+        with self._state.transaction(tells=MONEY) as connection:
+            if self._book(connection, lessee, self._tail):
+                connection.execute(money_leases_table.delete().where(_LEASE.lessee == lessee))
+                connection.execute(lessees_table.delete().where(_LESSEE.id == lessee))
+
+    def draw(self, lessee: str, wish: Wish, *, rest: bool) -> Told:
+        """Lease what is needed of an account, or more.
+
+        Where less is left, nothing is leased while others have some that they may give back, and with `rest` what is
+        left. Raises LeaseLost.
+        """
+        with self._state.transaction(tells=MONEY) as connection:
+            if not self._book(connection, lessee, self._tail):
+                raise LeaseLost
+            self._open(connection, wish)
+            account = _told(connection, lessee, wish.account)
+            spent = {"spent": account.spent, "spent_day": account.spent_day, "spent_month": account.spent_month}
+            room = min(cap - spent[name] for name, cap in wish.caps.items()) - account.mine - account.others
+            granted = 0
+            if room >= wish.need:
+                granted = min(room, max(wish.need, min(wish.ahead, room // _SHARE)))
+            elif account.others and not rest:
+                more = money_table.update().where(_ACCOUNT.account == wish.account)
+                connection.execute(more.values(wanted=_ACCOUNT.wanted + 1))
+            else:
+                granted = max(0, room)
+            if granted:  # a lease that is new answers to no wish that was before it
+                _change(connection, lessee, wish.account, granted, seen=0 if account.mine else account.wanted)
+            return _told(connection, lessee, wish.account, granted=granted)
+
+    def look(self, lessee: str, back: Mapping[str, tuple[int, int]]) -> dict[str, Told]:
+        """Book what was spent, give back amounts, and return how all accounts stand that something is leased of.
+
+        With each amount stands which wish of others it answers. Raises LeaseLost.
+        """
+        with self._state.transaction(tells=MONEY) as connection:
+            if not self._book(connection, lessee, self._tail):
+                raise LeaseLost
+            mine = sa.select(_LEASE.account).where(_LEASE.lessee == lessee)
+            told = {}
+            for account in connection.execute(mine).scalars().all():
+                amount, seen = back.get(account, (0, 0))
+                _change(connection, lessee, account, -amount, seen=seen)
+                told[account] = _told(connection, lessee, account)
+            nothing = sa.and_(_LEASE.lessee == lessee, _LEASE.amount <= 0)
+            connection.execute(money_leases_table.delete().where(nothing))
+        return told
+
+    def answered(self, account: str, lessee: str, wanted: int) -> bool:
+        """Return whether all others have looked at what they could give back since somebody wanted it."""
+        with self._state.transaction() as connection:
+            behind = sa.select(sa.func.count()).where(
+                _LEASE.account == account, _LEASE.lessee != lessee, _LEASE.seen < wanted
+            )
+            return not connection.execute(behind).scalar_one()
+
+    def others(self, lessee: str | None) -> list[Other]:
+        """Return all other lessees."""
+        columns = (_LESSEE.id, _LESSEE.ledger, _LESSEE.path, _LESSEE.writer, _LESSEE.beats)
+        with self._state.transaction() as connection:
+            rows = connection.execute(sa.select(*columns)).all()
+        return [Other(*row) for row in rows if row.id != lessee]
+
+    def settle(self, dead: Other, tail: LedgerTail | None) -> bool:
+        """Settle the leases of a dead process: what its ledger has no rows of is spent, and a row of it is due.
+
+        `tail` is its ledger, where it can be read. Returns whether anything was lost; once somebody did it, nothing is.
+        """
+        with self._state.transaction(tells=MONEY) as connection:
+            if tail is not None:
+                self._book(connection, dead.id, tail)
+            leases = connection.execute(
+                sa.select(_LEASE.account, _LEASE.amount, _ACCOUNT.kind, _ACCOUNT.name)
+                .join(money_table, _ACCOUNT.account == _LEASE.account)
+                .where(_LEASE.lessee == dead.id, _LEASE.amount > 0)
+            ).all()
+            if not connection.execute(lessees_table.delete().where(_LESSEE.id == dead.id)).rowcount:
+                return False
+            connection.execute(money_leases_table.delete().where(_LEASE.lessee == dead.id))
+            lost: dict[Subject, int] = {}
+            for row in leases:
+                _spend(connection, _ACCOUNT.account == row.account, row.amount)
+                subject = Subject(row.kind, row.name)
+                lost[subject] = max(lost.get(subject, 0), row.amount)
+            for fields in _rows(connection, lost):
+                due = {"request_id": new_request_id(), "ledger": self._tail.ledger, "fields": fields}
+                connection.execute(lost_leases_table.insert().values(**due))
+        return bool(lost)
+
+    def due(self) -> dict[str, dict[str, Any]]:
+        """Return the rows that this process's ledger is due, by request id."""
+        table = lost_leases_table
+        with self._state.transaction() as connection:
+            found = connection.execute(sa.select(table).where(table.c.ledger == self._tail.ledger))
+            return {row.request_id: row.fields for row in found}
+
+    def done(self, request_id: str) -> None:
+        """Note that a row that was due is written."""
+        with self._state.transaction(tells=MONEY) as connection:
+            connection.execute(lost_leases_table.delete().where(lost_leases_table.c.request_id == request_id))
+
+    def _open(self, connection: sa.Connection, wish: Wish) -> None:
+        """Make an account that is new, with what the ledger tells, and turn its day and month."""
+        now = time.time()
+        day, month = day_of(now), month_of(now)
+        known = connection.execute(
+            sa.select(_ACCOUNT.day, _ACCOUNT.month).where(_ACCOUNT.account == wish.account)
+        ).first()
+        if known is None:
+            read_to = connection.execute(
+                sa.select(_LESSEE.writer, _LESSEE.read_to).where(_LESSEE.ledger == self._tail.ledger)
+            )
+            spent = self._tail.spent(wish.subject, now, {row.writer: row.read_to for row in read_to})
+            connection.execute(
+                money_table.insert().values(
+                    account=wish.account, kind=wish.subject.kind, name=wish.subject.name, wanted=0,
+                    day=day, month=month, spent=spent.total, spent_day=spent.day, spent_month=spent.month,
+                )
+            )  # fmt: skip
+            return
+        turned: dict[str, int] = {}
+        if day != known.day:  # a clock that steps back keeps what was spent: it opens no budget, and none stays shut
+            turned |= {"day": day} | ({"spent_day": 0} if day > known.day else {})
+        if month != known.month:
+            turned |= {"month": month} | ({"spent_month": 0} if month > known.month else {})
+        if turned:
+            connection.execute(money_table.update().where(_ACCOUNT.account == wish.account).values(**turned))
+
+    def _book(self, connection: sa.Connection, lessee: str, tail: LedgerTail) -> bool:
+        """Book what a lessee's ledger tells since the last time; return whether it is one."""
+        read_to = connection.execute(sa.select(_LESSEE.read_to).where(_LESSEE.id == lessee)).scalar_one_or_none()
+        if read_to is None:
+            return False
+        end, spent = tail.since(read_to)
+        beat = lessees_table.update().where(_LESSEE.id == lessee)
+        connection.execute(beat.values(read_to=end, beats=_LESSEE.beats + 1))
+        for subject, amount in spent.items():
+            whose = sa.and_(_ACCOUNT.kind == subject.kind, _ACCOUNT.name == subject.name)
+            if _spend(connection, whose, amount):
+                mine = sa.select(_ACCOUNT.account).where(whose)
+                for account in connection.execute(mine).scalars().all():
+                    _change(connection, lessee, account, -amount)
+        return True
+
+
+def _told(connection: sa.Connection, lessee: str, account: str, *, granted: int = 0) -> Told:
+    row = connection.execute(sa.select(money_table).where(_ACCOUNT.account == account)).one()
+    leases = connection.execute(
+        sa.select(_LEASE.lessee, _LEASE.amount, _LEASE.seen).where(_LEASE.account == account)
+    ).all()
+    return Told(
+        spent=row.spent, spent_day=row.spent_day, spent_month=row.spent_month, day=row.day, month=row.month,
+        mine=sum(lease.amount for lease in leases if lease.lessee == lessee),
+        others=sum(lease.amount for lease in leases if lease.lessee != lessee),
+        wanted=row.wanted, seen=max((lease.seen for lease in leases if lease.lessee == lessee), default=row.wanted),
+        granted=granted,
+    )  # fmt: skip
+
+
+def _change(connection: sa.Connection, lessee: str, account: str, amount: int, *, seen: int = 0) -> None:
+    """Add to a lease, or take from it; it is never less than nothing."""
+    mine = sa.and_(_LEASE.lessee == lessee, _LEASE.account == account)
+    known = connection.execute(sa.select(_LEASE.amount, _LEASE.seen).where(mine)).first()
+    if known is None:
+        if amount > 0:
+            new = {"lessee": lessee, "account": account, "amount": amount, "seen": seen}
+            connection.execute(money_leases_table.insert().values(**new))
+        return
+    values = {"amount": max(0, known.amount + amount), "seen": max(known.seen, seen)}
+    connection.execute(money_leases_table.update().where(mine).values(**values))
+
+
+def _spend(connection: sa.Connection, which: sa.ColumnElement[bool], amount: int) -> int:
+    table = money_table.c
+    more = {name: table[name] + amount for name in ("spent", "spent_day", "spent_month")}
+    return connection.execute(money_table.update().where(which).values(**more)).rowcount
+
+
+def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterable[dict[str, Any]]:
+    """Yield the fields of the ledger rows that tell of lost money, each dollar in one row only.
+
+    A call's money is leased by its key, its use case and so on at once: what the row of a key tells is not told again.
+    """
+    told: dict[Subject, int] = {}
+    order = ("key", "use_case", "user", "model", "provider")
+    for subject, amount in sorted(lost.items(), key=lambda one: order.index(one[0].kind)):
+        fields: dict[str, Any] = {}
+        if subject.kind == "key":
+            of = sa.select(keys_table.c.owner, keys_table.c.use_case).where(keys_table.c.id == subject.name)
+            key = connection.execute(of).first()
+            fields = {"key_id": subject.name} | ({} if key is None else {"owner": key.owner, "use_case": key.use_case})
+        else:
+            fields[{"user": "owner"}.get(subject.kind, subject.kind)] = subject.name
+        rest = amount - told.get(subject, 0)
+        if rest <= 0:
+            continue
+        for kind, column in (("use_case", "use_case"), ("user", "owner")):
+            if fields.get(column):
+                whose = Subject(kind, fields[column])  # type: ignore[arg-type]  # one of its kinds
+                told[whose] = told.get(whose, 0) + rest
+        yield fields | {"cost_usd": dollars(rest)}

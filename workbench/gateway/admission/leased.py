@@ -1,0 +1,45 @@
+"""What a gauge asks of leases, where what it counts is used by other processes, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from workbench.gateway.access.limits import Limits
+    from workbench.gateway.admission.gauge import Gauge
+
+
+class LeasedMoney(Protocol):
+    """What of a budget this process may spend."""
+
+    left: int
+    """Leased and not held, in picodollars."""
+
+    def reaches(self, more: int) -> bool:
+        """Tell whether so much more can be held; raises LeaseShort where that is not known yet."""
+
+    def hold(self, more: int) -> None:
+        """Hold more for a call."""
+
+    def settle(self, held: int, spent: int) -> None:
+        """Let go of what was held for a call; its row tells what was spent."""
+
+
+class LeasedLimits(Protocol):
+    """What of its limits this process may use."""
+
+    def lack(self, limits: Limits, tokens: int) -> tuple[str, str, int] | None:
+        """Tell which limit lacks for a call, how it is said and how many nanoseconds to wait; raises LeaseShort."""
+
+    def enter(self, tokens: int) -> None:
+        """Use what a call needs that begins; `lack` was asked at the same time."""
+
+    def leave(self, expected: int, used: int) -> None:
+        """Let a call end: the tokens it used take the place of those that were expected."""
+
+
+class Lessors(Protocol):
+    """Who leases."""
+
+    def attach(self, gauge: Gauge) -> None:
+        """Lease to a gauge from now on."""

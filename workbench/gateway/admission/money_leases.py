@@ -1,0 +1,349 @@
+"""Money that this process has leased: spent from memory, drawn ahead of need, given back when it lies idle.
+
+Of every account: what the state database has as leased = left + held by calls + what ledger rows will be booked as.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from workbench.errors import Unavailable
+from workbench.gateway.admission.lease_store import LeaseLost, LeaseStore, Other, Told, Wish
+from workbench.gateway.admission.ledger_tail import LEASE_LOST, LedgerTail
+from workbench.gateway.admission.short import LeaseShort
+from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.times import utc_now
+
+if TYPE_CHECKING:
+    from workbench.gateway.admission.gauge import Gauge
+    from workbench.gateway.ledger.spool import Spool
+    from workbench.gateway.state import State
+
+_log = logging.getLogger("workbench.gateway.admission")
+
+LOOK_SECONDS = 0.5
+"""Between two looks at what was booked, lies idle, or is wanted elsewhere."""
+_IDLE_LOOKS = 3
+"""Looks without a call after which what is left is given back."""
+_FORGOTTEN_LOOKS = 20
+"""Looks without a call after which nothing is kept, whatever it was kept for."""
+_LEAST_SLICE, _MOST_SLICE = 4, 256
+"""How many times what a call needs is leased at once, and grows to while draws follow one another."""
+_SOON = 2.0
+"""Seconds: a draw within so many of the last one makes the next one larger."""
+_WANTED_SECONDS = 2.0
+"""How long others may take to give back what they do not need."""
+_POLL_SECONDS = 0.05
+_DRY_SECONDS = 0.05
+"""How long it is known that there is no more, without asking again."""
+_WATCH_SECONDS = 1.0
+"""Between two looks at whether another process is dead."""
+DEAD_SECONDS = 30.0
+"""Without a word for so long, a process of another machine is dead."""
+_ALL = 1 << 62
+_PARTS = {"usd_total": "spent", "usd_per_day": "spent_day", "usd_per_month": "spent_month"}
+
+
+class MoneyAccount:
+    """The lease of one budget."""
+
+    __slots__ = ("_desk", "_need", "drawn_at", "dry_until", "gauge", "held", "idle", "left", "slice", "wanted")
+
+    def __init__(self, desk: MoneyLeases, gauge: Gauge) -> None:
+        self._desk = desk
+        self.gauge = gauge
+        self.left = self.held = self._need = 0
+        self.idle = 0
+        self.slice = _LEAST_SLICE
+        self.drawn_at = self.dry_until = 0.0
+        self.wanted = 0
+
+    def reaches(self, more: int) -> bool:
+        """Tell whether so much more can be held; raises LeaseShort where that is not known yet."""
+        if more <= self.left:
+            return True
+        if monotonic() < self.dry_until:
+            return False
+        self._need = more
+        raise LeaseShort(self)
+
+    def hold(self, more: int) -> None:
+        """Hold more for a call."""
+        self.left -= more
+        self.held += more
+        self.idle = 0
+        if more > 0 and 4 * self.left < more * self.slice and self.gauge.binds_money:
+            self._desk.draw_ahead(self, more)
+
+    def settle(self, held: int, spent: int) -> None:
+        """Let go of what was held for a call; its row tells what was spent."""
+        self.held -= held
+        self.left += held - spent
+
+    async def fetch(self) -> None:
+        """Lease more, or find out that there is no more."""
+        await self._desk.draw(self, self._need)
+
+    def wish(self, need: int, ahead: int) -> Wish:
+        """Return what to ask for, so that so much is left."""
+        terms = self.gauge.terms
+        return Wish(
+            account=terms.row,
+            subject=terms.subject,
+            caps={_PARTS[cap.name]: cap.amount for cap in self.gauge.purse.caps},
+            need=need - self.left,
+            ahead=ahead,
+        )
+
+
+class MoneyLeases:
+    """The leases of this process."""
+
+    def __init__(self, state: State, spool: Spool, *, counting: AbstractContextManager[object], stage: str) -> None:
+        """Lease nothing yet; `counting` is the lock of the counters."""
+        self._state = state
+        self._spool = spool
+        self._counting = counting
+        self._stage = stage
+        self._accounts: dict[str, MoneyAccount] = {}
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ahead: set[str] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._lessee: str | None = None
+        self._heard: dict[str, tuple[int, float]] = {}
+
+    # -- the life of the room ----------------------------------------------------------------------------------------
+
+    async def open(self, *, watch: bool) -> None:
+        """Settle what dead processes held; with `watch` go on to look after the living. The ledger is open."""
+        self._tail = LedgerTail(self._spool.path, self._spool.writer)
+        self._store = LeaseStore(self._state, self._tail)
+        await self._settle_dead()
+        if watch:
+            self._start(self._watch())
+
+    async def close(self) -> None:
+        """Give everything back. All calls have ended, and their rows are durable."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._lessee is not None:
+            try:
+                await asyncio.to_thread(self._store.leave, self._lessee)
+            except Unavailable as error:
+                _log.warning("what this process had leased is settled at the next start: %s", error)
+
+    def attach(self, gauge: Gauge) -> None:
+        """Lease a gauge's budget to it from now on."""
+        account = self._accounts.get(gauge.terms.row) or MoneyAccount(self, gauge)
+        account.gauge = gauge
+        gauge.money = account
+
+    # -- more --------------------------------------------------------------------------------------------------------
+
+    async def draw(self, account: MoneyAccount, need: int) -> None:
+        """Lease what is needed, or all that is left; a call that is given up does not end what it began."""
+        await asyncio.shield(self._start(self._draw(account, need)))
+
+    def draw_ahead(self, account: MoneyAccount, need: int) -> None:
+        """Lease more before it is needed."""
+        row = account.gauge.terms.row
+        if row in self._ahead or monotonic() < account.dry_until:
+            return
+        self._ahead.add(row)
+        task = self._start(self._draw_ahead(account, need))
+        task.add_done_callback(lambda _: self._ahead.discard(row))
+
+    async def _draw_ahead(self, account: MoneyAccount, need: int) -> None:
+        try:
+            async with self._lock:
+                if 4 * account.left < need * account.slice:
+                    await self._ask(account, account.left + 1, ahead=need * account.slice, rest=True, waits=False)
+        except Unavailable as error:
+            _log.warning("money was not leased ahead of need: %s", error)
+
+    async def _draw(self, account: MoneyAccount, need: int) -> None:
+        async with self._lock:
+            if need <= account.left:  # another call has drawn for this one, too
+                return
+            told = await self._ask(account, need, ahead=need * account.slice)
+        if need <= account.left:
+            return
+        end = monotonic() + _WANTED_SECONDS
+        row = account.gauge.terms.row
+        while told.others and monotonic() < end:
+            await asyncio.sleep(_POLL_SECONDS)
+            if await asyncio.to_thread(self._store.answered, row, str(self._lessee), told.wanted):
+                break
+        async with self._lock:
+            if need > account.left:
+                await self._ask(account, need, ahead=need * account.slice, rest=True)
+            if need > account.left:
+                account.dry_until = monotonic() + _DRY_SECONDS
+
+    async def _ask(
+        self, account: MoneyAccount, need: int, *, ahead: int, rest: bool = False, waits: bool = True
+    ) -> Told:
+        """Draw once; the lock is held."""
+        row = account.gauge.terms.row
+        if row not in self._accounts:  # what calls hold that began before is not leased yet
+            account.left = -account.held
+            self._accounts[row] = account
+        while True:
+            if self._lessee is None:
+                lessee = uuid4().hex
+                await asyncio.to_thread(self._store.enter, lessee)
+                self._lessee = lessee
+            try:
+                wish = account.wish(need, ahead)
+                told = await asyncio.to_thread(self._store.draw, self._lessee, wish, rest=rest)
+                break
+            except LeaseLost:
+                self._lose()
+        now = monotonic()
+        soon = now - account.drawn_at < _SOON
+        account.slice = min(_MOST_SLICE, 2 * account.slice) if soon else max(_LEAST_SLICE, account.slice // 2)
+        account.drawn_at = now
+        account.left += told.granted
+        account.idle = 0
+        if not told.granted and not waits:
+            account.dry_until = now + _DRY_SECONDS
+        if self._looking is None or self._looking.done():
+            self._looking = self._start(self._look())
+        return told
+
+    def _lose(self) -> None:
+        """Begin anew as another lessee: this one was taken for dead, and what it had is settled."""
+        _log.warning("this process was taken for dead: what it had leased counts as spent")
+        self._lessee = None
+        for account in self._accounts.values():
+            account.left = -account.held  # what calls give back is not ours any more
+
+    def _take_over(self, account: MoneyAccount, told: Told) -> None:
+        """Count what others have spent, too."""
+        unbooked = max(0, told.mine - account.left - account.held)
+        with self._counting:
+            account.gauge.catch_up(
+                told.spent + unbooked,
+                day=(told.day, told.spent_day + unbooked),
+                month=(told.month, told.spent_month + unbooked),
+            )
+
+    # -- less --------------------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Book, and give back what lies idle, for as long as something is leased."""
+        again = False
+        while True:
+            await asyncio.sleep(0 if again else LOOK_SECONDS)
+            try:
+                async with self._lock:
+                    again, leased = await self._give_back()
+            except Unavailable as error:
+                _log.warning("leased money was not booked: %s", error)
+                continue
+            if not leased:
+                return
+
+    async def _give_back(self) -> tuple[bool, bool]:
+        """Look once; return whether to look again at once, and whether anything is leased. The lock is held."""
+        back: dict[str, tuple[int, int]] = {}
+        taken: dict[str, int] = {}
+        asked = {}
+        for row, account in self._accounts.items():
+            account.idle += 1
+            asked[row] = account.wanted
+            idle = account.idle > _IDLE_LOOKS
+            amount = max(0, account.left) if idle or account.wanted else 0
+            account.left -= amount
+            taken[row] = amount
+            forgotten = account.idle > _FORGOTTEN_LOOKS and account.held == 0
+            back[row] = (_ALL if forgotten else amount, account.wanted)
+        try:
+            told = await asyncio.to_thread(self._store.look, str(self._lessee), back)
+        except LeaseLost:
+            self._lose()
+            return False, False
+        except BaseException:
+            for row, amount in taken.items():
+                self._accounts[row].left += amount
+            raise
+        again = False
+        for row, account in list(self._accounts.items()):
+            stands = told.get(row)
+            if stands is None:
+                account.wanted = 0
+                if account.held == 0:
+                    account.left = 0
+                    del self._accounts[row]
+                continue
+            account.wanted = stands.wanted if stands.wanted > stands.seen else 0
+            again = again or account.wanted > asked[row]
+            self._take_over(account, stands)
+        return again, any(stands.mine for stands in told.values())
+
+    # -- the dead ----------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                await self._settle_dead()
+            except Unavailable as error:
+                _log.warning("whether another process is dead can't be seen: %s", error)
+            except Exception:  # noqa: BLE001 - the next look may go well
+                _log.exception("a dead process was not settled")
+
+    async def _settle_dead(self) -> None:
+        for other in await asyncio.to_thread(self._store.others, self._lessee):
+            if other.id != self._lessee and await asyncio.to_thread(self._settle, other):
+                _log.error("a gateway process is gone; what it had leased and no row tells of counts as spent")
+        for request_id, fields in (await asyncio.to_thread(self._store.due)).items():
+            if not await asyncio.to_thread(self._tail.has, request_id):
+                row = LedgerRow(
+                    request_id=request_id, time=utc_now(), stage=self._stage, path="", outcome="unknown",
+                    error_code=LEASE_LOST, cost_source="estimated", **fields,
+                )  # fmt: skip
+                await self._spool.write(row)
+            await asyncio.to_thread(self._store.done, request_id)
+
+    def _settle(self, other: Other) -> bool:
+        """Settle a process that is dead; return whether it was. Blocks."""
+        tail = self._tail.of(other.path, other.ledger, other.writer)
+        if tail is None:
+            return self._is_silent(other) and self._store.settle(other, None)
+        if tail.path == self._tail.path and tail.writer == self._tail.writer:
+            return self._store.settle(other, tail)  # who wrote before us under our name
+        lock = FileLock(tail.path.parent / f"{tail.writer}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        try:
+            return self._store.settle(other, tail)
+        finally:
+            lock.release()
+
+    def _is_silent(self, other: Other) -> bool:
+        """Tell whether a process that can't be looked at has not been heard of for long, by our own clock."""
+        now = monotonic()
+        beats, since = self._heard.get(other.id, (-1, now))
+        if beats != other.beats:
+            self._heard[other.id] = (other.beats, now)
+            return False
+        return now - since > DEAD_SECONDS
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
