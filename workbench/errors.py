@@ -146,6 +146,12 @@ class LimitExceeded(WorkbenchError):
         self.retry_after = retry_after
 
 
+class QueueRefused(LimitExceeded):
+    """A deployment is short: the queue for it is full (code `queue_full`), or took too long (`queue_timeout`)."""
+
+    code = "queue_full"
+
+
 class BudgetExhausted(LimitExceeded):
     """A key's money does not reach for the call: code `budget_exhausted`, or `budget_overrun` where it was stopped."""
 

@@ -21,6 +21,7 @@ from workbench.errors import (
     PriceUnknown,
     ProviderError,
     ProviderLimit,
+    QueueRefused,
     StreamCut,
     Unavailable,
     WorkbenchError,
@@ -36,6 +37,8 @@ from workbench.gateway.deadline import Deadline
 from workbench.gateway.dialects.dialect import Headers
 from workbench.gateway.dialects.reader import Reader, Sign
 from workbench.gateway.errand import Errand, Question
+from workbench.gateway.fairness.fairness import Turn
+from workbench.gateway.fairness.rank import BATCH, is_batch
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags
@@ -56,6 +59,7 @@ from workbench.wire.sse import Event
 _log = logging.getLogger("workbench.gateway.call")
 
 _TAGS = names.TAGS.encode()
+_PRIORITY = names.PRIORITY.encode()
 _LEFT = 499
 
 
@@ -85,7 +89,7 @@ class Call:
         self._receive = receive
         self._on_left: Callable[[Callable[[], None]], None] | None = scope.get(ON_LEFT)
         self._began = perf_counter()
-        self._waited = 0.0
+        self._waited = self._queued = 0.0
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: bytes = scope["query_string"]
         self._row = LedgerRow(
@@ -147,6 +151,9 @@ class Call:
         row.data_class = recorder.class_of(key)
         if not recorder.idle:
             self.tape = recorder.tape(row.data_class)
+        use_case = self._gateway.use_cases.get(key.use_case)
+        if is_batch(self._headers.get(_PRIORITY), use_case):
+            row.priority = BATCH
         if tags := self._headers.get(_TAGS):
             row.tags = read_tags(tags)
         if trace := self._headers.get(b"traceparent"):
@@ -177,6 +184,7 @@ class Call:
         check_rights(key, stage=self._gateway.stage, path=self._errand.path)
         self.upstream = self._gateway.upstream
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
+        self.attempts.spare = self._gateway.fairness.spare(key, batch=self._row.priority is not None)
 
     async def admit(self) -> None:
         """Refuse what can't be written down, or is more than the key may make; money is held before each attempt."""
@@ -203,9 +211,8 @@ class Call:
     async def route(self) -> Whole | Stream:
         """Ask one deployment after the other until one answers; after its first token there is no other."""
         for attempt in self.attempts:
-            if attempt.wait:
-                self.attempt = attempt  # what is held for it is let go even if the client leaves meanwhile
-                await asyncio.sleep(min(attempt.wait, max(0.0, self._deadline.left)))
+            if not await self.take_turn(attempt):
+                continue
             try:
                 question = await self.hold(attempt)
             except (BudgetExhausted, PriceUnknown):
@@ -229,6 +236,33 @@ class Call:
             if self._deadline.spent:
                 break
         raise self.attempts.failure()
+
+    async def take_turn(self, attempt: Attempt) -> bool:
+        """Wait where a deployment is short and others come first, or asked to wait; return whether it may be asked."""
+        assert self.key is not None
+        self.attempt = attempt  # what is held for it is let go even if the client leaves meanwhile
+        wait = attempt.wait
+        try:
+            turn = self._gateway.fairness.enter(attempt.hold, self.key, batch=self._row.priority is not None)
+            if turn is not None:
+                wait -= await self._queue(turn)
+        except QueueRefused as error:
+            self.attempts.turned_away(attempt, error)
+            return False
+        if wait > 0:
+            await asyncio.sleep(min(wait, max(0.0, self._deadline.left)))
+        return True
+
+    async def _queue(self, turn: Turn) -> float:
+        """Wait for a turn; return for how many seconds. A queue is no work of the gateway's: not in the overhead."""
+        began = perf_counter()
+        try:
+            await turn.wait(left=self._deadline.left)
+        finally:
+            queued = perf_counter() - began
+            self._queued += queued
+            self._waited += queued
+        return queued
 
     async def hold(self, attempt: Attempt) -> Question:
         """Hold what the question may cost there; return it, with an output limit where the budget demands one."""
@@ -406,7 +440,8 @@ class Call:
 
     def _answer_headers(self, answer: Whole | Stream) -> Headers:
         assert self.attempt is not None
-        return self._with_limits(self._errand.headers(answer, self.attempt))
+        headers = [*self._errand.headers(answer, self.attempt), *header_table.queued(self._queued)]
+        return self._with_limits(headers)
 
     def _with_limits(self, headers: Headers) -> Headers:
         """Return the headers with what is left of the key's limits, in the place of what is left of the provider's."""

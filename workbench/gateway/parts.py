@@ -21,6 +21,7 @@ from workbench.gateway.admission.raises import Raises
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.audit.bodies import Recorder
+from workbench.gateway.fairness.fairness import Fairness
 from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.reports import Reports
@@ -47,9 +48,14 @@ class Parts:
     """The rooms of one gateway. `open` and `close` are its life; between them nothing here changes but contents."""
 
     def __init__(
-        self, settings: Settings, *, read: Callable[[], Settings] | None = None, worker: int | None = None
+        self,
+        settings: Settings,
+        *,
+        read: Callable[[], Settings] | None = None,
+        worker: int | None = None,
+        workers: int = 1,
     ) -> None:
-        """Put a gateway together; `worker` is its number where it is one of several processes."""
+        """Put a gateway together; `worker` is its number where it is one of several processes, `workers` how many."""
         limits = limits_file(settings.home, settings.gateway.port)
         counters = None if worker is None else SharedCounters(limits, worker=worker)
         self.upstream = Upstream(settings, counters=counters)
@@ -60,6 +66,7 @@ class Parts:
         self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys)
         self.use_cases = UseCaseTable()
         self.notices = Notices()
+        self.fairness = Fairness(self.use_cases, lambda: self.settings.fairness, workers=workers)
         self.in_flight = InFlight()
         self.admission = Admission(self.keys, counters, use_cases=self.use_cases, notices=self.notices)
         self.key_store = KeyStore(self.state)

@@ -97,10 +97,11 @@ def serve(
     port: int | None = None,
     embedded: bool = False,
     worker: int | None = None,
+    workers: int = 1,
 ) -> None:
     """Serve until SIGTERM, or, embedded, until nobody uses it; raises WorkbenchError if it can't start.
 
-    `worker` is the number of this process among several that share the port.
+    `worker` is the number of this process among several, `workers`, that share the port.
     """
     os.umask(0o077)  # state, ledger and logs are their owner's
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -111,7 +112,7 @@ def serve(
     def read() -> Settings:
         return placed(load_settings(settings.file, home=settings.home))
 
-    gateway = Parts(placed(settings), read=read, worker=worker)
+    gateway = Parts(placed(settings), read=read, worker=worker, workers=workers)
     place = gateway.settings.gateway
     embedding = Embedding(settings.home) if embedded else None
     if embedding is not None:
@@ -135,7 +136,8 @@ def serve_with_workers(settings: Settings, count: int, *, host: str | None = Non
     config = ["--config", str(settings.file)] if settings.file is not None else []
 
     def command(worker: int) -> list[str]:
-        return [sys.executable, "-m", "workbench.gateway", *config, *place, "--worker", str(worker)]
+        one_of = ["--workers", str(count), "--worker", str(worker)]
+        return [sys.executable, "-m", "workbench.gateway", *config, *place, *one_of]
 
     limits = limits_file(settings.home, held.getsockname()[1])
     SharedCounters.create(limits)
@@ -175,10 +177,11 @@ def main(arguments: list[str] | None = None) -> None:
         settings = load_settings(given.config)
         if given.workers > 1 and given.embedded:
             parser.error("an embedded gateway is one process: leave --workers away")
-        elif given.workers > 1:
+        elif given.workers > 1 and given.worker is None:
             serve_with_workers(settings, given.workers, host=given.host, port=given.port)
         else:
-            serve(settings, host=given.host, port=given.port, embedded=given.embedded, worker=given.worker)
+            serve(settings, host=given.host, port=given.port, embedded=given.embedded, worker=given.worker,
+                  workers=given.workers)  # fmt: skip
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a program's last word
         sys.exit(2)

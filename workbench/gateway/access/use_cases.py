@@ -64,6 +64,11 @@ class UseCaseTable:
         """Return the use case of that name; None where there is none, or none is named."""
         return self._by_name.get(name) if name else None
 
+    @property
+    def has_online(self) -> bool:
+        """Whether any use case needs its answers at once."""
+        return any(one.service_level == "online" and not one.retired for one in self._by_name.values())
+
     def all(self) -> list[UseCase]:
         """Return all of them."""
         return list(self._by_name.values())

@@ -81,6 +81,8 @@ class Attempts:
         self._size = size
         self._only = only
         self._again = again
+        self.spare = 0.0
+        """Share of a deployment that the call must leave free to find room there."""
         self._places: list[_Place] | None = None
         self._place: _Place | None = None
         self._current: Attempt | None = None
@@ -115,6 +117,15 @@ class Attempts:
         self.failures.append((attempt, error))
         if self._place is not None:
             self._place.error = error
+        self._let_go(attempt, 0)
+
+    def turned_away(self, attempt: Attempt, error: WorkbenchError) -> None:
+        """Note that a deployment's queue did not take a try, or not in time; that says nothing of its health."""
+        self.failures.append((attempt, error))
+        if self._place is not None:
+            self._place.error = error
+        if attempt.hold.over and len(attempt.model.deployments) > 1:
+            self._health.turns(attempt.model).took(attempt.deployment, -attempt.hold.tokens)
         self._let_go(attempt, 0)
 
     def settle(self, tokens: int | None) -> None:
@@ -214,7 +225,7 @@ class Attempts:
         able = [place for place in self._places if not place.tries and place.health.available(now)]
         if not able:
             return None
-        roomy = [place for place in able if place.health.room(self._size, now)]
+        roomy = [place for place in able if place.health.room(self._size, now, spare=self.spare)]
         own = [place for place in roomy if place.rank == _OWN]
         substitutes = [place for place in roomy if place.rank == _SUBSTITUTE]
         reserved = any(place.deployment.capacity == "reserved" for place in own)

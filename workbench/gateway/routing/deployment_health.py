@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from workbench.errors import ProviderCredential, ProviderLimit, ProviderUnavailable, WorkbenchError
 from workbench.gateway.routing.breaker import Breaker
@@ -49,10 +50,17 @@ class ProviderHealth:
         self.refused_until, self.refused_at = 0.0, None
 
 
+class Passage(Protocol):
+    """What a try carries that was let through a gate."""
+
+    def over(self, *, more: int, answered: bool) -> None:
+        """Note that it has ended: how many tokens more than expected it used, and whether it was answered."""
+
+
 class Hold:
     """One try at a deployment: what is held for it until it is known what it used."""
 
-    __slots__ = ("answered", "base", "health", "over", "tokens")
+    __slots__ = ("answered", "base", "health", "over", "passage", "tokens")
 
     def __init__(self, health: DeploymentHealth, base: int, tokens: int) -> None:
         self.health = health
@@ -63,15 +71,18 @@ class Hold:
         self.answered = False
         """Whether the deployment has begun to answer."""
         self.over = False
-        """Whether nothing is held any more."""
+        """Whether nothing is held: it has ended, or waits for its turn."""
+        self.passage: Passage | None = None
+        """Who is to hear of its end."""
 
 
 class DeploymentHealth:
     """The health of one deployment; in-process, bounded, with times of the monotonic clock."""
 
     __slots__ = (
-        "_answered", "_asked", "_limits_in_row", "_policy", "_quota", "_told", "breaker", "budget", "changed_at",
-        "deployment", "in_flight", "last_error", "last_error_at", "limit", "limited_until", "provider", "wait_until",
+        "_answered", "_asked", "_limits_in_row", "_policy", "_quota", "_told", "_widest", "breaker", "budget",
+        "changed_at", "concurrent", "deployment", "in_flight", "last_error", "last_error_at", "limit", "limited_until",
+        "limits", "provider", "wait_until", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +100,12 @@ class DeploymentHealth:
         """Retries that may come here."""
         self.limit = deployment.tokens_per_minute
         """Its quota, tokens a minute; None: not known."""
+        self.concurrent = deployment.concurrent
+        """Calls that it takes at once; None: not known."""
+        self.limits = 0
+        """How often its provider has answered 429."""
+        self.waiting = 0
+        """Calls of this process that wait for their turn."""
         self.limited_until = 0.0
         """Until when it asked to be left alone."""
         self.wait_until = 0.0
@@ -104,6 +121,7 @@ class DeploymentHealth:
         self._policy = policy
         self._quota = quota
         self._told: Told | None = None
+        self._widest = 0.0
         self._limits_in_row = 0
         self._asked = self._answered = 0.0
 
@@ -117,12 +135,28 @@ class DeploymentHealth:
         """Return when a call may go here again."""
         return max(now, self.limited_until, self.provider.refused_until, self.breaker.until)
 
-    def room(self, size: int, now: float) -> bool:
-        """Tell whether a question of so many bytes fits into what is left of the quota, as far as that is known."""
-        left, whole = self.left(now), self.limit
+    @property
+    def bounded(self) -> bool:
+        """Whether anything is known that may run out here."""
+        return self.limit is not None or self.concurrent is not None or self._told is not None or self.limits > 0
+
+    @property
+    def whole(self) -> float:
+        """Tokens of its whole quota: as configured, else the most that the provider told to be left."""
+        return self._widest if self.limit is None else self.limit
+
+    def room(self, size: int, now: float, *, spare: float = 0.0) -> bool:
+        """Tell whether a question of so many bytes fits into what is left, as far as that is known."""
+        if self.concurrent is not None and self.in_flight >= self.concurrent * (1 - spare):
+            return False
+        return self.has_tokens(self._expected(_base(size)), now, spare=spare)
+
+    def has_tokens(self, need: int, now: float, *, spare: float = 0.0) -> bool:
+        """Tell whether so many tokens fit into what is left, and leave a share of the whole to spare."""
+        left = self.left(now)
         if left is not None:
-            need = self._expected(_base(size))
-            if left < (need if whole is None else min(need, whole * ROOM_SHARE)):
+            whole = self.whole
+            if left < (need if self.limit is None else min(need, whole * ROOM_SHARE)) + whole * spare:
                 return False
         told = self._told
         return told is None or told.requests is None or told.requests >= 1 or now >= told.until
@@ -153,13 +187,31 @@ class DeploymentHealth:
         base = _base(size)
         tokens = self._expected(base)
         hold = Hold(self, base, tokens)
+        self._begin(hold, now)
+        return hold
+
+    def _begin(self, hold: Hold, now: float) -> None:
         self.in_flight += 1
-        self._quota.hold(tokens)
+        self._quota.hold(hold.tokens)
         if self._told is not None:
-            self._take_off(tokens)
+            self._take_off(hold.tokens)
         if self.breaker.condition != "closed":
             self.breaker.begin(hold, now)
-        return hold
+
+    def step_back(self, hold: Hold) -> None:
+        """Hold nothing for a try that waits for its turn."""
+        hold.over = True
+        self.in_flight -= 1
+        if self.breaker.condition != "closed":
+            self.breaker.ended(hold)
+        self._quota.let_go(hold.tokens, 0, 0.0)
+        if self._told is not None:
+            self._take_off(-hold.tokens, requests=-1)
+
+    def step_in(self, hold: Hold, now: float) -> None:
+        """Hold again what a try needs whose turn it is."""
+        hold.over = False
+        self._begin(hold, now)
 
     def succeeded(self, hold: Hold, now: float, headers: Mapping[str, str] | None = None) -> None:
         """Note that it has begun to answer, and what it told of its limits."""
@@ -172,6 +224,7 @@ class DeploymentHealth:
         self.breaker.succeeded(now)
         if headers is not None and (told := told_by(headers, now)) is not None:
             self._told = told
+            self._widest = max(self._widest, told.tokens or 0.0)
 
     def failed(self, hold: Hold, error: WorkbenchError, now: float) -> None:
         """Note how a try failed, before its answer or in the middle of it."""
@@ -204,6 +257,8 @@ class DeploymentHealth:
         if tokens:
             self._asked = self._asked * _MEMORY + hold.base
             self._answered = self._answered * _MEMORY + tokens
+        if hold.passage is not None:
+            hold.passage.over(more=used - hold.tokens, answered=hold.answered)
         return used - hold.tokens
 
     def well(self, now: float) -> bool:
@@ -211,6 +266,7 @@ class DeploymentHealth:
         return self.breaker.condition == "closed" and now >= self.limited_until and now >= self.provider.refused_until
 
     def _limited(self, retry_after: float | None, now: float) -> None:
+        self.limits += 1
         if retry_after is not None:
             self._wait(retry_after, now)
             return
@@ -225,13 +281,13 @@ class DeploymentHealth:
     def _expected(self, base: int) -> int:
         return int(base * self._answered / self._asked) if self._asked else base
 
-    def _take_off(self, tokens: int) -> None:
+    def _take_off(self, tokens: int, *, requests: int = 1) -> None:
         told = self._told
         assert told is not None
         if told.tokens is not None:
             told.tokens -= tokens
         if told.requests is not None:
-            told.requests -= 1
+            told.requests -= requests
 
 
 def _base(size: int) -> int:

@@ -83,7 +83,7 @@ class Health:
         known = None if before is None else before._listed.get(deployment.id)  # noqa: SLF001 - another of its kind
         unchanged = before is not None and before.policy == self.policy
         if unchanged and known is not None and known.limit == deployment.tokens_per_minute:
-            known.deployment = deployment
+            known.deployment, known.concurrent = deployment, deployment.concurrent
             self._listed[deployment.id] = known
         else:
             self._listed[deployment.id] = self._new(deployment, self._quota_of(deployment))

@@ -51,6 +51,8 @@ def _deployment(one: DeploymentHealth, models: list[str], now: float) -> dict[st
         "last_error_at": None if one.last_error_at is None else utc_text(one.last_error_at),
         "since": utc_text(one.changed_at),
         "in_flight": one.in_flight,
+        "concurrent": one.concurrent,
+        "waiting": one.waiting,
         "tokens_per_minute": one.limit,
         "tokens_used": one.used(now),
         "tokens_expected": one.pending,

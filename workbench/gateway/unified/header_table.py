@@ -12,6 +12,7 @@ TO_PROVIDER = {b"openai-beta": "OpenAI-Beta", b"traceparent": "traceparent", b"t
 
 _MODEL, _DEPLOYMENT = names.MODEL.encode(), names.DEPLOYMENT.encode()
 _SUBSTITUTED_FOR = names.SUBSTITUTED_FOR.encode()
+_QUEUE_MS = names.QUEUE_MS.encode()
 _COST, _UPSTREAM_ID = names.COST_USD.encode(), names.UPSTREAM_REQUEST_ID.encode()
 
 
@@ -34,6 +35,12 @@ def cost(usd: float | None) -> Iterator[tuple[bytes, bytes]]:
     """Yield what a plain answer tells of its cost."""
     if usd is not None:
         yield _COST, (f"{usd:.10f}".rstrip("0").rstrip(".") or "0").encode()
+
+
+def queued(seconds: float) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what an answer tells of the gateway's own queue, if it waited there."""
+    if seconds:
+        yield _QUEUE_MS, b"%d" % (seconds * 1000)
 
 
 def _printable(text: str) -> bytes:
