@@ -27,6 +27,7 @@ from workbench.gateway.reports.routes import ReportRoutes
 from workbench.gateway.review.routes import UseCaseRoutes
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
 from workbench.gateway.telemetry.routes import MetricsRoutes
+from workbench.gateway.settlement.routes import SettlementRoutes
 from workbench.gateway.unified.body import ClientLeft
 from workbench.gateway.unified.objects.actions import ACTIONS
 from workbench.gateway.unified.operations import OPERATIONS, responses
@@ -44,6 +45,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
     admission = AdmissionRoutes(gateway)
+
+    settlement = SettlementRoutes(gateway)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -106,6 +109,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/usage/showback", reports.showback),
         Route("/admin/v1/usage/slo", reports.slo),
         Route("/admin/v1/usage/capacity", reports.capacity),
+        Route("/admin/v1/usage/settle", settlement.settle, methods=["POST"]),
+        Route("/admin/v1/prices", settlement.prices),
         Route("/admin/v1/local", local.list),
         Route("/admin/v1/local/{name:path}", local.start, methods=["POST"]),
         Route("/admin/v1/local/{name:path}", local.stop, methods=["DELETE"]),

@@ -115,6 +115,24 @@ stored_objects_table = sa.Table(
     sa.Index("stored_objects_of_owner", "owner", "kind", "created_at"),
 )
 
+settlements_table = sa.Table(
+    "settlements",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("provider", sa.String(200), nullable=False),
+    sa.Column("upstream_id", sa.String(500), nullable=False),
+    sa.Column("path", sa.String(500), nullable=False),
+    sa.Column("key_id", sa.String(40)),
+    sa.Column("owner", sa.String(200)),
+    sa.Column("use_case", sa.String(200)),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("taken_until", sa.Double),
+    sa.Column("settled_at", sa.Double, index=True),
+    sa.Column("cost_usd", sa.Double),
+    sa.Column("note", sa.String(400)),
+)
+
 repeats_table = sa.Table(
     "repeats",
     metadata,

@@ -132,6 +132,11 @@ class Reports:
                     )  # fmt: skip
         return found
 
+    def has(self, request_id: str) -> bool:
+        """Tell whether there is a row of that id."""
+        with self._reading() as connection:
+            return connection.execute("SELECT 1 FROM calls WHERE request_id = ?", (request_id,)).fetchone() is not None
+
     def owner_of(self, request_id: str) -> str | None:
         """Return whose call a request id names; None where there is no such call."""
         with self._reading() as connection:

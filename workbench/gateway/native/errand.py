@@ -35,6 +35,7 @@ from workbench.gateway.providers.provider import ConnectionDropped, Whole
 from workbench.gateway.providers.refusal import refusal
 from workbench.gateway.providers.signed import SignedClient
 from workbench.gateway.routing.attempts import Attempts
+from workbench.gateway.settlement.native import begins, note_begun
 from workbench.gateway.unified import header_table as told_table
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class NativeErrand:
         self._kind = kind
         self._question: NativeQuestion | None = None
         self._upstream = gateway.upstream
+        self._key: Key | None = None
         self._target = target
         self._method: str = scope["method"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -137,6 +139,7 @@ class NativeErrand:
         """Return the place that can answer; raises PermissionDenied, NotFound or MethodNotAllowed, in this order."""
         provider = self._target.provider
         self._upstream = gateway.upstream
+        self._key = key
         if not key.scopes.allow_provider(provider):
             raise PermissionDenied(
                 f"Key {key.id} may not use provider {provider!r}.", hint="`/me` tells what it may use."
@@ -234,6 +237,8 @@ class NativeErrand:
             told = response.headers.get("content-type", "").encode("latin-1", "replace")
             if status == _BAD_REQUEST and provider.kind == "gemini" and b"API key not valid" in body:
                 raise refusal(provider.name, 401, response.headers, body)
+            if status < 300 and self._key is not None and begins(self._method, self._target.path):
+                await note_begun(self._gateway.objects.settlements, self._target, self._key, body)
             request_id = request_id_of(response)
             return Whole(body, request_id, status=status, content_type=told, headers=headers, limits=response.headers)
         question.stream = True  # or not, as the caller asked: it comes in pieces

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.gateway.providers.provider import Provider, Stream, Whole
     from workbench.gateway.routing.models import Model
 
-_EDITION = r"(-\d[\d-]*)?"
+EDITION = r"(-\d[\d-]*)?"
 """What a provider may add to the name of a model that it tunes: the day of an edition."""
 
 
@@ -122,7 +122,7 @@ def _made_from_allowed(name: str, key: Key, gateway: Parts) -> bool:
     if made.audience is None or not isinstance(base, str):
         return False
     return any(
-        deployment.provider == provider and re.fullmatch(f"{re.escape(deployment.model)}{_EDITION}", base)
+        deployment.provider == provider and re.fullmatch(f"{re.escape(deployment.model)}{EDITION}", base)
         for model in gateway.models.visible(key)
         if key.scopes.allow_model(model.name)
         for deployment in model.deployments

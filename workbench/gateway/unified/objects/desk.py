@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InvalidInput, WorkbenchError
 from workbench.gateway.routing.registry import Registration
-from workbench.gateway.unified.objects.kinds import FILE, JOB, Kind, renamed
+from workbench.gateway.settlement.store import Due, SettlementStore
+from workbench.gateway.unified.objects.kinds import BATCH, FILE, JOB, Kind, renamed
 from workbench.gateway.unified.objects.owner import audience_of, owner_of
 from workbench.gateway.unified.objects.repeats import Repeats
 from workbench.gateway.unified.objects.signed_ids import Place, SignedIds
@@ -27,6 +28,7 @@ class Objects:
     def __init__(self, state: State) -> None:
         self.store = ObjectStore(state)
         self.repeats = Repeats(state)
+        self.settlements = SettlementStore(state)
         self.ids = SignedIds(b"")
 
     def open(self) -> None:
@@ -58,6 +60,12 @@ class Objects:
                 kept.append(Stored(file_id, FILE.name, owner_of(key), provider, upstream, now, {}))
         for one in kept:
             await asyncio.to_thread(self.store.keep, one)
+        if kind in (BATCH, JOB):
+            due = Due(
+                kind=kind.name, provider=provider, upstream_id=str(answer["id"]), key_id=key.id, owner=key.owner,
+                use_case=key.use_case, created_at=now,
+            )  # fmt: skip
+            await asyncio.to_thread(self.settlements.note, due)
         if kind is JOB:
             await _register(answer, provider, key, gateway)
         return seen

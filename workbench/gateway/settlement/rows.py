@@ -1,0 +1,83 @@
+"""The ledger rows of batches and jobs: one for each model; the same thing has the same rows, whoever settles it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from workbench.gateway.dialects.reader import MOST_COUNTED
+from workbench.gateway.ledger.prices import PriceBook
+from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.routing.models import Models
+from workbench.gateway.settlement.store import UNIFIED, Due
+from workbench.gateway.settlement.tally import Share, Tally
+from workbench.gateway.unified.objects.kinds import BATCH, JOB
+from workbench.settings import Kind
+
+_ID_DIGITS = 32
+
+
+def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
+    """Return a row for each model that answered."""
+    rows = []
+    for name, share in tally.shares.items():
+        row = _row(due, name, share, time=time, what={"answers": share.answers})
+        usage = share.usage
+        row.priority = "batch"
+        row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
+        row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
+        row.reasoning_tokens = usage.reasoning_tokens
+        _price(row, share, None if share.rate is None else round(share.cost_usd, 12))
+        rows.append(row)
+    return rows
+
+
+def row_of_job(
+    due: Due, told: dict[str, Any], models: Models, prices: PriceBook, *, kind: Kind, time: str
+) -> LedgerRow | None:
+    """Return the row of a job; None where nothing was trained."""
+    tokens, name = told.get("trained_tokens"), str(told.get("model", ""))[:200]
+    if isinstance(tokens, bool) or not isinstance(tokens, int) or not 0 < tokens <= MOST_COUNTED:
+        return None
+    share = Tally(models, prices, provider=due.provider, kind=kind, time=time).share(name)
+    row = _row(due, name, share, time=time, what={"trained_tokens": tokens})
+    row.input_tokens = tokens
+    _price(row, share, None if share.rate is None else share.rate.training(tokens))
+    return row
+
+
+def request_id(due: Due, model: str) -> str:
+    """Return the id of a row: it comes from the thing, so that no other run writes it again."""
+    return f"req_{hashlib.sha256(f'{due.id}{chr(10)}{model}'.encode()).hexdigest()[:_ID_DIGITS]}"
+
+
+def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) -> LedgerRow:
+    kind = JOB if due.kind == JOB.name else BATCH
+    path = f"/v1/{kind.path}" if due.path == UNIFIED else f"/{due.provider}{due.path.partition('?')[0]}"
+    tags = {"settled": due.upstream_id, **{key: str(count) for key, count in what.items()}}
+    return LedgerRow(
+        request_id=request_id(due, name),
+        time=time,
+        stage="",
+        key_id=due.key_id,
+        owner=due.owner,
+        use_case=due.use_case,
+        path=path[:200],
+        model=share.name,
+        deployment=share.deployment.label,
+        region=share.deployment.region,
+        provider=due.provider,
+        stream=0,
+        status=200,
+        outcome="ok",
+        attempts=1,
+        tags=json.dumps(tags),
+    )
+
+
+def _price(row: LedgerRow, share: Share, cost_usd: float | None) -> None:
+    if cost_usd is None or share.rate is None:
+        row.cost_source = "unknown"
+        return
+    row.cost_usd, row.cost_source, row.price_version = cost_usd, share.rate.source, share.rate.version

@@ -1,0 +1,108 @@
+"""What the answers of a batch used and cost, by model: each line of its results is priced by itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from workbench.gateway.dialects import anthropic
+from workbench.gateway.dialects.reader import can_be
+from workbench.gateway.ledger.prices import PriceBook
+from workbench.gateway.ledger.rate import Rate
+from workbench.gateway.routing.models import Deployment, Models
+from workbench.gateway.unified.operation import EDITION
+from workbench.settings import Kind
+from workbench.wire.usage import Usage
+
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(slots=True)
+class Share:
+    """What one model's answers come to."""
+
+    name: str
+    """The model as callers know it, else the provider's own name."""
+    deployment: Deployment
+    """Where they were made."""
+    rate: Rate | None
+    """Their price; None: not known."""
+    usage: Usage = field(default_factory=Usage)
+    """What they used."""
+    cost_usd: float = 0.0
+    """What they cost."""
+    answers: int = 0
+    """How many there are."""
+
+
+class Tally:
+    """The sums of one batch, at the price of one time."""
+
+    def __init__(self, models: Models, prices: PriceBook, *, provider: str, kind: Kind, time: str) -> None:
+        self._models = models
+        self._prices = prices
+        self._provider = provider
+        self._kind = kind
+        self._time = time
+        self.shares: dict[str, Share] = {}
+        """By the provider's own name of the model."""
+
+    def line(self, raw: bytes) -> None:
+        """Add a line of results, of OpenAI's form or Anthropic's; one that failed cost nothing."""
+        try:
+            told = _object.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        result, response = told.get("result"), told.get("response")
+        if isinstance(result, dict) and result.get("type") == "succeeded":
+            self._answer(result.get("message"))
+        elif isinstance(response, dict) and response.get("status_code") == 200:
+            self._answer(response.get("body"))
+
+    def _answer(self, body: object) -> None:
+        if isinstance(body, dict) and isinstance(body.get("usage"), dict):
+            self.add(str(body.get("model", ""))[:200], body["usage"])
+
+    def add(self, model: str, told: dict[str, Any]) -> None:
+        """Add what one answer of a model says that it used."""
+        usage = _usage_of(told)
+        if usage is None or not can_be(usage):
+            return
+        share = self.share(model)
+        share.answers += 1
+        share.usage = _sum(share.usage, usage)
+        if share.rate is not None:
+            share.cost_usd += share.rate.graded("batch").cost(usage)
+
+    def share(self, model: str) -> Share:
+        """Return the sums of a model."""
+        if model not in self.shares:
+            name, deployment = self._found(model)
+            self.shares[model] = Share(name, deployment, self._prices.of(deployment, self._time).rate)
+        return self.shares[model]
+
+    def _found(self, model: str) -> tuple[str, Deployment]:
+        """Return the deployment that a provider's name means; it may add the day of an edition."""
+        for one in self._models:
+            for deployment in one.deployments:
+                edition = re.escape(deployment.model) + EDITION
+                if deployment.provider == self._provider and re.fullmatch(edition, model):
+                    return one.name, replace(deployment, capacity="on_demand", reserved_usd_per_hour=None)
+        return f"{self._provider}/{model}", Deployment(provider=self._provider, kind=self._kind, model=model)
+
+
+def _usage_of(told: dict[str, Any]) -> Usage | None:
+    if "cache_read_input_tokens" in told or "cache_creation_input_tokens" in told:
+        return anthropic.usage_of(told)
+    try:
+        return Usage.from_openai(told)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    theirs: dict[str, Any] = other.as_dict()
+    return replace(one, **{name: count + theirs[name] for name, count in one.as_dict().items()})
