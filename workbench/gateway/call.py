@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from workbench.errors import (
     BudgetExhausted,
+    LimitExceeded,
     PriceUnknown,
     ProviderError,
     ProviderLimit,
@@ -41,7 +42,7 @@ from workbench.gateway.fairness.fairness import Turn
 from workbench.gateway.fairness.rank import BATCH, is_batch
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
-from workbench.gateway.ledger.tags import read_tags
+from workbench.gateway.ledger.tags import read_tags, with_tag
 from workbench.gateway.parts import Parts
 from workbench.gateway.privacy.restore import Vault, restore_body
 from workbench.gateway.privacy.streams import StreamRestorer
@@ -71,7 +72,7 @@ class Call:
     question: Question
     """What is asked."""
     ticket: Ticket = FREE
-    """What the call holds of its key's limits and money."""
+    """What the call holds of the limits and the money of all its subjects."""
     attempts: Attempts
     """Who may answer."""
     attempt: Attempt | None = None
@@ -209,16 +210,41 @@ class Call:
     # -- the provider ------------------------------------------------------------------------------------------------
 
     async def route(self) -> Whole | Stream:
+        """Ask who may answer; where the budget does not reach for the model, policy may name a cheaper one."""
+        try:
+            return await self._ask_each()
+        except BudgetExhausted:
+            if self._row.attempts or not await self.turn_to_cheaper():
+                raise
+        return await self._ask_each()
+
+    async def turn_to_cheaper(self) -> bool:
+        """Go on with the model that policy names for an exhausted budget; return whether there is one."""
+        name = self.ticket.instead
+        attempts = self.attempts.instead(name) if name else None
+        if attempts is None:
+            return False
+        self._let_go(0)
+        row = self._row
+        row.tags = with_tag(row.tags, "asked_model", row.model or "")
+        self.attempts, row.model = attempts, attempts.asked.name
+        try:
+            self.ticket.turn_to(attempts.asked.name)
+        except LeaseShort as short:
+            await short.again(lambda: self.ticket.turn_to(attempts.asked.name))
+        return True
+
+    async def _ask_each(self) -> Whole | Stream:
         """Ask one deployment after the other until one answers; after its first token there is no other."""
         for attempt in self.attempts:
             if not await self.take_turn(attempt):
                 continue
             try:
                 question = await self.hold(attempt)
-            except (BudgetExhausted, PriceUnknown):
-                if not self._row.attempts:
-                    raise
-                break  # a fallback that the key can't pay: the failure before it is what is told
+            except (LimitExceeded, PriceUnknown) as error:
+                if self._is_full(attempt, error):
+                    continue
+                break  # a fallback that can't be paid: the failure before it is what is told
             self._note(attempt)
             try:
                 answer = await self._ask(attempt, question)
@@ -264,6 +290,15 @@ class Call:
             self._waited += queued
         return queued
 
+    def _is_full(self, attempt: Attempt, error: LimitExceeded | PriceUnknown) -> bool:
+        """Tell whether only that place takes no more; raises the error where no provider was asked before."""
+        if self.ticket.elsewhere:
+            self.attempts.turned_away(attempt, error)
+            return True
+        if not self._row.attempts:
+            raise error
+        return False
+
     async def hold(self, attempt: Attempt) -> Question:
         """Hold what the question may cost there; return it, with an output limit where the budget demands one."""
         self.attempt = attempt
@@ -271,9 +306,11 @@ class Call:
             return self.question
         known = self.upstream.prices.of(attempt.deployment)
         try:
-            return self.ticket.cover(self.question, attempt.deployment, known)
+            return self.ticket.cover(self.question, attempt.deployment, known, model=attempt.model.name)
         except LeaseShort as short:
-            return await short.again(lambda: self.ticket.cover(self.question, attempt.deployment, known))
+            return await short.again(
+                lambda: self.ticket.cover(self.question, attempt.deployment, known, model=attempt.model.name)
+            )
 
     def _tell(self, attempt: Attempt, answer: Whole | Stream) -> None:
         """Note how a deployment answered; on a native path, what failed is an answer like any other."""
@@ -444,8 +481,11 @@ class Call:
         return self._with_limits(headers)
 
     def _with_limits(self, headers: Headers) -> Headers:
-        """Return the headers with what is left of the key's limits, in the place of what is left of the provider's."""
-        ours = self._gateway.admission.headers(self.key) if self.key is not None else []
+        """Return the headers with what is left of the limits here, in the place of what is left of the provider's."""
+        if self.ticket is not FREE:
+            ours = self.ticket.headers()
+        else:  # held to nothing, or not let in
+            ours = self._gateway.admission.headers(self.key, self._row.model) if self.key is not None else []
         names = {name for name, _ in ours}
         return [*(header for header in headers if header[0] not in names), *ours] if ours else headers
 

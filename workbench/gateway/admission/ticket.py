@@ -37,7 +37,7 @@ class Ticket:
     __slots__ = ()
 
     elsewhere = False
-    """Whether the last refusal was one of a provider, so that another one may take the call."""
+    """Whether it was the provider, or the model that stands in, which took no more, so that another one may."""
     instead: str | None = None
     """The model that policy sends the call to, since the budget does not reach for the one that was asked for."""
 
@@ -86,7 +86,7 @@ class HeldTicket(Ticket):
     """The ticket of a call of which some subject has limits or a budget."""
 
     __slots__ = (
-        "_ahead", "_amount", "_covered", "_desk", "_expected", "_key_id", "_model", "_open", "_parts", "_place",
+        "_ahead", "_amount", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts", "_place",
         "elsewhere", "instead",
     )  # fmt: skip
 
@@ -101,6 +101,7 @@ class HeldTicket(Ticket):
         self._expected = _expected(question) if counts else 0
         self._parts: list[_Part] = []
         self._place: tuple[Gauge, ...] = ()
+        self._full: tuple[Gauge, ...] = ()
         self._amount = 0
         self._ahead: int | None = None
         self._covered = self._open = self.elsewhere = False
@@ -139,7 +140,6 @@ class HeldTicket(Ticket):
             if lack is not None and gauge.terms.shadow:
                 shadowed[gauge] = lack.limit, gauge.cast_shadow()
             elif lack is not None or gauge.stopped:
-                self.elsewhere = gauge.terms.subject.kind == "provider"
                 return is_stopped(gauge.terms) if gauge.stopped or lack is None else too_much(gauge.terms, lack)
         return None
 
@@ -161,7 +161,11 @@ class HeldTicket(Ticket):
             return
         leaving = [gauge for gauge in self._place if gauge not in place]
         entering = [gauge for gauge in place if not self._holds(gauge)]
-        self._enter(entering, leaving)
+        try:
+            self._enter(entering, leaving)
+        except LimitExceeded:
+            self.elsewhere, self._full = True, tuple(entering)
+            raise
         self._place = place
 
     def turn_to(self, model: str) -> None:
@@ -173,7 +177,7 @@ class HeldTicket(Ticket):
 
     def cover(self, question: _Q, deployment: Deployment, known: Entry, *, model: str | None = None) -> _Q:
         """Hold what a question may cost at a deployment; what was held for one before it counts."""
-        self.elsewhere = False
+        self.elsewhere, self._full = False, ()
         if self._desk.holds_places:
             self._go_to(deployment.provider, model)
         if not any(part.gauge.purse.caps for part in self._parts) or uses_nothing(question):
@@ -244,7 +248,8 @@ class HeldTicket(Ticket):
 
     def headers(self) -> list[Header]:
         """Return how the tightest limits stand."""
-        return rate_headers([part.gauge for part in self._parts], self._desk.lock, monotonic_ns())
+        gauges = [*(part.gauge for part in self._parts), *self._full]
+        return rate_headers(gauges, self._desk.lock, monotonic_ns())
 
     def _hold(self, usd: float) -> bool:
         """Hold so much of every subject's money; return whether all budgets reach for it, else none is changed."""
@@ -294,7 +299,7 @@ class HeldTicket(Ticket):
             warned = list(gauge.purse.warnings(refused=True))
         for passed in warned:
             self._desk.teller.threshold(terms, passed)
-        self.elsewhere = terms.subject.kind == "provider"
+        self.elsewhere = gauge in self._place
         self.instead = terms.when_exhausted
         return BudgetExhausted(
             f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD.",

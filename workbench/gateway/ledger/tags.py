@@ -33,6 +33,11 @@ def read_tags(header: bytes) -> str | None:
     return json.dumps(tags, ensure_ascii=False, sort_keys=True) if tags else None
 
 
+def with_tag(tags: str | None, name: str, value: str) -> str:
+    """Return tags of the ledger with one more that the gateway puts there."""
+    return json.dumps({**(json.loads(tags) if tags else {}), name: value}, ensure_ascii=False, sort_keys=True)
+
+
 def _refused(why: str) -> InvalidInput:
     return InvalidInput(
         f"The header x-workbench-tags can't be used: {why}.",

@@ -128,6 +128,20 @@ class Attempts:
             self._health.turns(attempt.model).took(attempt.deployment, -attempt.hold.tokens)
         self._let_go(attempt, 0)
 
+    def instead(self, name: str) -> Attempts | None:
+        """Return the tries of another model, in the place of these; None where none of that name may take the call."""
+        if self._only is not None or self.asked.task == "native" or not self._scopes.allow_model(name):
+            return None
+        try:
+            model = self._models.get(name)
+        except NotFound:
+            return None
+        if model is self.asked or model.task != self.asked.task:
+            return None
+        other = Attempts(model, self._models, self._scopes, self._health, size=self._size, again=self._again)
+        other.spare = self.spare
+        return other
+
     def settle(self, tokens: int | None) -> None:
         """Let go of what is held for the last try; `tokens` is what it used, None: it is not known."""
         if self._current is not None:
