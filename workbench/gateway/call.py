@@ -40,6 +40,7 @@ from workbench.gateway.dialects.reader import Reader, Sign
 from workbench.gateway.errand import Errand, Question
 from workbench.gateway.fairness.fairness import Turn
 from workbench.gateway.fairness.rank import BATCH, is_batch
+from workbench.gateway.ledger.charge import charge, may_have_made
 from workbench.gateway.ledger.row import LedgerRow, Outcome
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 from workbench.gateway.ledger.tags import read_tags, with_tag
@@ -47,7 +48,7 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.privacy.restore import Vault, restore_body
 from workbench.gateway.privacy.streams import StreamRestorer
 from workbench.gateway.protocol import ABORT, ON_LEFT, WRITABLE
-from workbench.gateway.providers.provider import CallerRefused, Stream, Whole
+from workbench.gateway.providers.provider import AnswerBroken, CallerRefused, Provider, Stream, Whole
 from workbench.gateway.providers.refusal import StreamFailed, refusal
 from workbench.gateway.reply import Reply, request_id_of, status_of
 from workbench.gateway.routing.attempts import Attempt, Attempts
@@ -62,6 +63,8 @@ _log = logging.getLogger("workbench.gateway.call")
 _TAGS = names.TAGS.encode()
 _PRIORITY = names.PRIORITY.encode()
 _LEFT = 499
+_STATE_COSTS = frozenset({"openai", "openai_compatible", "litellm"})
+"""Kinds of providers that may tell in a header what an answer costs, as servers do that stand before others."""
 
 
 class Call:
@@ -102,6 +105,7 @@ class Call:
         self._interruption: WorkbenchError | ClientLeft | None = None
         self._open = True
         self._asking = False
+        self._asked_at = self._lost_usd = self._given_up_usd = 0.0
         self._kind = b""
         self._sifted = b""
         self._restorer: StreamRestorer | None = None
@@ -249,7 +253,7 @@ class Call:
             try:
                 answer = await self._ask(attempt, question)
             except (ProviderError, ProviderLimit, Unavailable) as error:
-                self._asking = False
+                self._given_up(error)
                 self.attempts.failed(attempt, error)
             except CallerRefused:
                 self.attempts.succeeded(attempt)
@@ -304,13 +308,20 @@ class Call:
         self.attempt = attempt
         if self.ticket is FREE:
             return self.question
-        known = self.upstream.prices.of(attempt.deployment)
+        known = self.upstream.prices.of(attempt.deployment, self._row.time)
+        if known.rate is not None and known.rate.grades and (grade := self.question.grade):
+            known = replace(known, rate=known.rate.graded(grade))
+
+        def covered() -> Question:
+            question = self.ticket.cover(self.question, attempt.deployment, known, model=attempt.model.name)
+            if lost := self._lost_usd + self._given_up_usd:
+                self.ticket.keep_up(lost)
+            return question
+
         try:
-            return self.ticket.cover(self.question, attempt.deployment, known, model=attempt.model.name)
+            return covered()
         except LeaseShort as short:
-            return await short.again(
-                lambda: self.ticket.cover(self.question, attempt.deployment, known, model=attempt.model.name)
-            )
+            return await short.again(covered)
 
     def _tell(self, attempt: Attempt, answer: Whole | Stream) -> None:
         """Note how a deployment answered; on a native path, what failed is an answer like any other."""
@@ -330,6 +341,8 @@ class Call:
 
     async def _ask(self, attempt: Attempt, question: Question) -> Whole | Stream:
         provider = self.upstream.providers[attempt.deployment.provider]
+        self._lost_usd += self._given_up_usd
+        self._given_up_usd = 0.0
         reader = self.reader = self.question.reader()
         if self.vault is not None:
             self._restorer = StreamRestorer(self.vault, self._errand.dialect.name)
@@ -345,20 +358,26 @@ class Call:
             else:
                 self._deadline.expect(provider.timeouts.plain_answer, "did not answer", provider.name)
             with self._deadline:
-                self._asking = True
+                self._asking, self._asked_at = True, perf_counter()
                 answer = await self._errand.ask(provider, question, attempt)
                 if not isinstance(answer, Whole):
+                    self._take_cost(answer, provider)
                     if self.question.stream:
                         await self._await_first_token(answer, provider.name)
                     return answer
         finally:
             self._waited += perf_counter() - began
+        self._take_cost(answer, provider)
         if answer.status < 300:
             try:
                 reader.whole(answer.body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ProviderError(f"Provider {provider.name!r} answered what is no JSON object.") from error
         return answer
+
+    def _take_cost(self, answer: Whole | Stream, provider: Provider) -> None:
+        if answer.limits is not None and provider.kind in _STATE_COSTS:
+            self.reader.told.take_headers(answer.limits)
 
     async def _await_first_token(self, answer: Stream, provider: str) -> None:
         """Hold back what comes before the first token: until then another provider may still take the call."""
@@ -497,25 +516,35 @@ class Call:
         row = self._row
         row.outcome, row.status, row.error_code = outcome, status, error_code
         if self.attempt is None or not row.attempts or not self.reader.produced:
-            row.cost_usd = 0.0
-            self.ticket.release()
+            row.cost_usd = self._lost_usd
+            row.cost_source = "estimated" if self._lost_usd else None
+            self.ticket.settle(cost_usd=self._lost_usd, tokens=0)
             self._let_go(None if outcome == "client_left" else 0)
             return
         usage = self.reader.usage(question_bytes=self.question.size)
         self._let_go(usage.input_tokens + usage.output_tokens or None)
-        row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
-        row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
-        row.reasoning_tokens = usage.reasoning_tokens
-        row.images, row.audio_seconds = usage.images or None, usage.audio_seconds or None
-        rate = self.upstream.prices.of(self.attempt.deployment).rate
-        if rate is None:
-            row.cost_source = "unknown"
-        else:
-            row.cost_usd = rate.cost(usage)
-            row.cost_source = "estimated" if self.reader.estimated else rate.source
-            row.price_version = rate.version
+        charge(row, self.reader, self.upstream.prices.of(self.attempt.deployment, row.time).rate, usage)
+        if self._lost_usd:
+            row.cost_usd, row.cost_source = (row.cost_usd or 0.0) + self._lost_usd, "estimated"
         if self.ticket.settle(cost_usd=row.cost_usd or 0.0, tokens=usage.total_tokens):
             self._gateway.issuer.stop(str(row.key_id), OVERRUN)
+
+    def _given_up(self, error: WorkbenchError) -> None:
+        """Note that an attempt failed; one that was given up may have been worked on."""
+        if self._deadline.fired or isinstance(error, AnswerBroken):
+            self._give_up()
+        self._asking = False
+
+    def _give_up(self) -> None:
+        """Charge an answer that the provider was at work on: it bills it, whoever waits for it."""
+        if not self._asking or self.attempt is None:
+            return
+        known = self.upstream.prices.of(self.attempt.deployment, self._row.time)
+        seconds = perf_counter() - self._asked_at
+        made = 0 if self.reader.produced else may_have_made(known, limit=self.question.output_limit, seconds=seconds)
+        self.reader.left(made)
+        if known.rate is not None and self.reader.produced:
+            self._given_up_usd = known.rate.cost(self.reader.usage(question_bytes=self.question.size))
 
     def _let_go(self, tokens: int | None) -> None:
         """Tell the deployment's health what the call used; None where nobody can know."""
@@ -540,11 +569,12 @@ class Call:
     async def _end_with(self, error: WorkbenchError | ClientLeft) -> None:
         """Settle and record a call that did not go well, and tell the caller, if there still is one."""
         if isinstance(error, ClientLeft):
-            if self._asking:
-                self.reader.left()
+            self._give_up()
             self.settle("client_left", status=200 if self._reply.begun else _LEFT, error_code="client_left")
             await self._record_anyway()
             return
+        if self._interruption is not None:
+            self._give_up()
         if self.attempt is not None and self.attempt.hold.answered and isinstance(error, ProviderError):
             self.attempts.failed(self.attempt, error)  # in the middle of its answer
         if self._row.latency_ms is None:  # else it was the ledger that failed, and the row is with it

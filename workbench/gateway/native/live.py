@@ -239,7 +239,7 @@ class LiveCall:
         """End the conversation where the budget does not reach for another answer."""
         if self._ticket is FREE or self._attempt is None or not self._meter.produced:
             return
-        rate = self.upstream.prices.of(self._attempt.deployment).rate
+        rate = self.upstream.prices.of(self._attempt.deployment, self._row.time).rate
         if rate is not None:
             cost, ticket = rate.cost(self._meter.usage), self._ticket
             await with_leases(lambda: ticket.keep_up(cost))
@@ -262,7 +262,7 @@ class LiveCall:
             tokens = usage.total_tokens
             row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
             row.cached_input_tokens = usage.cached_input_tokens
-            rate = self.upstream.prices.of(self._attempt.deployment).rate
+            rate = self.upstream.prices.of(self._attempt.deployment, row.time).rate
             row.cost_usd = rate.cost(usage) if rate is not None else None
             row.cost_source = "unknown" if rate is None else "estimated" if meter.estimated else rate.source
             row.price_version = rate.version if rate is not None else None
