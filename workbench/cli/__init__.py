@@ -14,6 +14,7 @@ from workbench.errors import SettingsError, WorkbenchError
 COMMANDS = {
     "up": "Start gateway, MLflow UI, Streamlit app and JupyterLab together.",
     "demo": "Run a real prompt experiment from end to end on the embedded model.",
+    "deploy": "Write the environment and the key mount of an application, for a use case.",
     "doctor": "Say what works, what is missing, and the command that mends it.",
     "gateway": "Serve the gateway in the foreground.",
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
@@ -24,6 +25,7 @@ COMMANDS = {
     "prompts": "Register, show, promote and list prompts.",
     "rag": "Ingest documents and ask questions about them.",
     "simulate": "Serve simulated providers that fail when told to.",
+    "usecase": "Take a use case from its mini-RFC over review to production keys.",
     "status": "Show what runs.",
     "usage": "Tell what calls used and cost; price batches and jobs; compare with invoices.",
 }

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.options import json_option
+from workbench.cli.options import Duration, json_option
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -16,19 +15,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 10.0
 _DAY = 86400
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class _Duration(click.ParamType[int]):
-    """Seconds, or a number with a unit."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = re.fullmatch(r"(\d{1,9})([smhd]?)", str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is no duration; say 3600, 90m, 12h or 7d.", param, ctx)
-        return int(match[1]) * _UNITS[match[2] or "s"]
 
 
 @click.group()
@@ -38,7 +24,7 @@ def command() -> None:
 
 @command.command()
 @click.option("--note", default="", help="What the key is for.")
-@click.option("--expires-in", type=_Duration(), help="3600, 90m, 12h or 7d; default: 1d, for production no end.")
+@click.option("--expires-in", type=Duration(), help="3600, 90m, 12h or 7d; default: 1d, for production no end.")
 @click.option("--production", is_flag=True, help="A production key; this and all below is an admin's right.")
 @click.option("--owner", metavar="NAME", help="Whose key it is; default: yours.")
 @click.option("--use-case", metavar="NAME", help="The use case that it belongs to.")

@@ -1,0 +1,58 @@
+"""Where an application is deployed to, and what things are called there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import InvalidInput
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One application of a use case."""
+
+    use_case: str
+    """The use case that it runs as."""
+    app: str
+    """Its service, or its Deployment and container."""
+    namespace: str | None
+    """Kubernetes' namespace; None: that of whoever applies it."""
+    form: str
+    """The format."""
+    folder: Path
+    """Absolute path of the folder that the files are written to."""
+    key_id: str | None = None
+    """The key's id; None: a key file was given."""
+
+    @classmethod
+    def of(cls, use_case: str, *, app: str | None, namespace: str | None, form: str, folder: Path) -> Target:
+        """Make a target; raises InvalidInput for names that can't be written as they are."""
+        for what, name in (("use case", use_case), ("--app", app), ("--namespace", namespace)):
+            if name is not None and not _LABEL.fullmatch(name):
+                raise InvalidInput(
+                    f"{what}: {name[:80]!r} can't name a resource.",
+                    hint="Small letters, digits and '-', 63 at most, as in menu-images.",
+                )
+        if not _PLAIN_PATH.fullmatch(str(folder)):
+            raise InvalidInput(
+                f"The path {folder} can't stand in an environment file unquoted.",
+                hint="Choose a folder whose path has letters, digits and ._-/ only: --output DIR.",
+            )
+        return cls(use_case, app or use_case, namespace, form, folder)
+
+    @property
+    def key_path(self) -> Path:
+        """Return where the key file is written, for formats that have one."""
+        return self.folder / f"{self.use_case}.key.json"
+
+    @property
+    def again(self) -> str:
+        """Return the command that writes the same files with another key."""
+        app = "" if self.app == self.use_case else f" --app {self.app}"
+        namespace = f" --namespace {self.namespace}" if self.namespace else ""
+        return f"workbench deploy {self.use_case} --format {self.form}{app}{namespace} --output {self.folder} --force"
