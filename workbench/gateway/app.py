@@ -26,8 +26,8 @@ from workbench.gateway.reply import json_reply
 from workbench.gateway.reports.routes import ReportRoutes
 from workbench.gateway.review.routes import UseCaseRoutes
 from workbench.gateway.routing.routes import RegistryRoutes, RoutingRoutes
-from workbench.gateway.telemetry.routes import MetricsRoutes
 from workbench.gateway.settlement.routes import SettlementRoutes
+from workbench.gateway.telemetry.routes import MetricsRoutes
 from workbench.gateway.unified.body import ClientLeft
 from workbench.gateway.unified.objects.actions import ACTIONS
 from workbench.gateway.unified.operations import OPERATIONS, responses
@@ -83,10 +83,12 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/me/usage", me.usage),
         Route("/keys", keys.list),
         Route("/keys/exploration", keys.issue, methods=["POST"]),
+        Route("/keys/{id}/rotate", keys.rotate, methods=["POST"]),
         Route("/keys/{id}", keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/keys", admin_keys.list),
         Route("/admin/v1/keys", admin_keys.issue, methods=["POST"]),
         Route("/admin/v1/keys/{id}", admin_keys.show),
+        Route("/admin/v1/keys/{id}/rotate", admin_keys.rotate, methods=["POST"]),
         Route("/me/acknowledgements", use_cases.risks),
         Route("/me/acknowledgements", use_cases.acknowledge, methods=["POST"]),
         Route("/use-cases", use_cases.list),

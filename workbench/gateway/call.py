@@ -28,7 +28,8 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.gateway.access.credentials import checked
-from workbench.gateway.access.keys import Key
+from workbench.gateway.access.features import check_features
+from workbench.gateway.access.keys import Key, UnknownKey
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.short import LeaseShort
@@ -128,7 +129,11 @@ class Call:
             self._gateway.in_flight.leave(self)
 
     async def _go(self) -> None:
-        self.authenticate()
+        try:
+            self.authenticate()
+        except UnknownKey:  # one that another process has issued just now is looked up
+            await self._gateway.follower.look()
+            self.authenticate()
         await self.read()
         self.authorise()
         await self.admit()
@@ -186,7 +191,8 @@ class Call:
         """Check that the key may do this here."""
         key = self.key
         assert key is not None
-        check_rights(key, stage=self._gateway.stage, path=self._errand.path)
+        check_rights(key, self._gateway.settings.gateway, path=self._errand.path)
+        check_features(key, path=self._errand.path, question=self.question)
         self.upstream = self._gateway.upstream
         self.attempts = self._errand.attempts(self.question, key, self._gateway)
         self.attempts.spare = self._gateway.fairness.spare(key, batch=self._row.priority is not None)

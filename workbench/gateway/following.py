@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbench.errors import Unavailable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("workbench.gateway.following")
 
 LOOK_SECONDS = 0.5
+_PAUSE_SECONDS = 0.05
 
 
 class Follower:
@@ -31,6 +32,8 @@ class Follower:
         self._gateway = gateway
         self._seen: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+        self._looked = 0.0
         self._take: dict[str, Callable[[], Awaitable[None]]] = {
             KEYS: self._keys,
             PROMPTS: self._prompts,
@@ -58,15 +61,35 @@ class Follower:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def look(self) -> None:
+        """Take over the keys that others have issued by now; raises Unavailable where the database gives no word.
+
+        For a key that is not known here: it may be seconds old. Those who wait share one look, and looks keep a pause.
+        """
+        if self._task is None:
+            return
+        arrived = time.monotonic()
+        async with self._looking:
+            if self._looked < arrived:
+                await asyncio.sleep(max(0.0, self._looked + _PAUSE_SECONDS - arrived))
+                began = time.monotonic()
+                await self._take_over((KEYS,))
+                self._looked = began
+
+    async def _take_over(self, topics: Iterable[str]) -> None:
+        changes = await asyncio.to_thread(self._gateway.state.changes)
+        for topic in topics:
+            number = changes.get(topic, 0)
+            if number != self._seen.get(topic, 0):
+                await self._take[topic]()
+                self._seen[topic] = number
+
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                changes = await asyncio.to_thread(self._gateway.state.changes)
-                for topic, number in changes.items():
-                    if number != self._seen.get(topic, 0) and topic in self._take:
-                        await self._take[topic]()
-                        self._seen[topic] = number
+                async with self._looking:
+                    await self._take_over(self._take)
             except Unavailable as error:
                 _log.warning("what others change can't be seen: %s", error)
             except Exception:  # noqa: BLE001 - the next look may go well
@@ -86,10 +109,10 @@ class Follower:
             gateway.admission.hold_to(key, spent=spent.get(key.id))
             if key.revoked_at is not None:
                 gateway.in_flight.end_key(key)
+
     async def _use_cases(self) -> None:
         await self._gateway.review.catch_up()
         await self._keys()  # those of a use case that was retired are dead
-
 
     async def _prompts(self) -> None:
         await asyncio.to_thread(self._gateway.published.open)

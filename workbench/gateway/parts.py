@@ -63,7 +63,6 @@ class Parts:
         self.state = State(settings.database_url)
         self.keys = KeyTable()
         self.owner = Owner(settings.home)
-        self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys)
         self.use_cases = UseCaseTable()
         self.notices = Notices()
         self.fairness = Fairness(self.use_cases, lambda: self.settings.fairness, workers=workers)
@@ -71,7 +70,13 @@ class Parts:
         self.admission = Admission(self.keys, counters, use_cases=self.use_cases, notices=self.notices)
         self.key_store = KeyStore(self.state)
         self.issuer = Issuer(
-            keys=self.keys, store=self.key_store, policy=settings.policy.exploration, revoked=self.in_flight.end_key
+            keys=self.keys,
+            store=self.key_store,
+            policy=settings.policy.exploration,
+            revoked=self.in_flight.end_key,
+            shared=settings.identity.shared,
+            use_cases=self.use_cases,
+            reviewed="review" in settings.model_fields_set,
         )
         self.spool = Spool(
             settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
@@ -90,7 +95,8 @@ class Parts:
         self.objects = Objects(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
-        self._alone = worker is None and self.state.is_file
+        self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys, look=self.follower.look)
+        self._alone = worker is None and settings.embedded and self.state.is_file
         self.failure: WorkbenchError | None = None
         """Why `open` failed."""
 

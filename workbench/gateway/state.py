@@ -45,6 +45,7 @@ keys_table = sa.Table(
     sa.Column("use_case", sa.String(200)),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("lease", sa.String(64)),
+    sa.Column("rotated_from", sa.String(40)),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("budget", sa.JSON),

@@ -11,16 +11,19 @@ from starlette.responses import Response
 
 from workbench.errors import InvalidInput
 from workbench.gateway.access.identity import Identity
-from workbench.gateway.access.issuing import KeyChange, KeyWish
+from workbench.gateway.access.issuing import KeyChange, KeyWish, RotationWish
 from workbench.gateway.access.keys import Key
+from workbench.gateway.access.rotated import ROTATION_FIELDS, rotated
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of, read_json, whole_number
 
 _wish = msgspec.json.Decoder(KeyWish)
 _change = msgspec.json.Decoder(KeyChange)
+_rotation = msgspec.json.Decoder(RotationWish)
 _HELD_TO = (
-    "scopes {models, providers, paths}, limits {requests_per_second, burst, requests_per_minute, requests_per_day, "
+    "scopes {models, providers, paths, features}, "
+    "limits {requests_per_second, burst, requests_per_minute, requests_per_day, "
     "tokens_per_minute, tokens_per_day, concurrent}, "
     "budget {usd_per_day, usd_per_month, usd_total}"
 )
@@ -74,6 +77,11 @@ class AdminKeyRoutes:
         go_on = change.budget is not msgspec.UNSET
         self._gateway.admission.hold_to(key, spent=spent.get(key_id), go_on=go_on)
         return json_reply(request, self._told(key))
+
+    async def rotate(self, request: Request) -> Response:
+        """Answer `POST /admin/v1/keys/{id}/rotate`."""
+        await self._admin(request)
+        return await rotated(self._gateway, request, await read_json(request, _rotation, hint=ROTATION_FIELDS))
 
     async def revoke(self, request: Request) -> Response:
         """Answer `DELETE /admin/v1/keys/{id}`."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from workbench.errors import AuthenticationFailed, PermissionDenied
 from workbench.gateway.access.credentials import some
 from workbench.gateway.access.identity import Identity, Owner
 from workbench.gateway.access.key_format import OWNER_PREFIX, PREFIXES
+from workbench.gateway.access.keys import Key, KeyTable, UnknownKey
 from workbench.gateway.access.roles import RoleTable
 from workbench.gateway.access.sources.jupyterhub import JupyterHub
 from workbench.gateway.access.sources.oidc import Oidc, looks_like_token
 
 if TYPE_CHECKING:
-    from workbench.gateway.access.keys import Key, KeyTable
     from workbench.settings import IdentitySettings
 
 _KEYS = tuple(PREFIXES.values())
@@ -26,11 +26,20 @@ _NEVER_A_KEYS = frozenset({"reviewer", "admin"})
 class Identities:
     """All who can vouch for somebody."""
 
-    def __init__(self, settings: IdentitySettings, *, owner: Owner, keys: KeyTable) -> None:
+    def __init__(
+        self,
+        settings: IdentitySettings,
+        *,
+        owner: Owner,
+        keys: KeyTable,
+        look: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Ask whom `settings` names; `look` is called for a key that may have been issued elsewhere just now."""
         self.roles = RoleTable(settings)
         """Which roles somebody has."""
         self._owner = owner if settings.takes_owner else None
         self._keys = keys
+        self._look = look
         self._hub = None if settings.jupyterhub is None else JupyterHub(settings.jupyterhub, self.roles)
         self._oidc = None if settings.oidc is None else Oidc(settings.oidc, self.roles, now=keys.now)
 
@@ -42,7 +51,7 @@ class Identities:
         """
         text = some(headers)
         if text.startswith(_KEYS) and role in _NEVER_A_KEYS:
-            key = self._keys.check(text)
+            key = await self._key(text)
             raise PermissionDenied(
                 f"Key {key.id} makes calls; this needs an identity with the role {role!r}.", hint=self._way_in()
             )
@@ -58,8 +67,21 @@ class Identities:
         """Return whoever makes a request that a key and an identity may make alike."""
         text = some(headers)
         if text.startswith(_KEYS) or not (text.startswith(OWNER_PREFIX) or self._hub or self._oidc):
-            return self._keys.check(text)
+            return await self._key(text)
         return await self._vouched(text)
+
+    async def key(self, headers: Mapping[bytes, bytes]) -> Key:
+        """Return the key that makes a request; raises AuthenticationFailed for an identity, too."""
+        return await self._key(some(headers))
+
+    async def _key(self, text: str) -> Key:
+        try:
+            return self._keys.check(text)
+        except UnknownKey:
+            if self._look is None:
+                raise
+            await self._look()
+            return self._keys.check(text)
 
     async def close(self) -> None:
         """Close the connections to those who vouch."""

@@ -6,6 +6,7 @@ import getpass
 import hmac
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import AuthenticationFailed, IntegrityError
 from workbench.gateway.access.key_format import OWNER_PREFIX, new_secret, well_formed
@@ -26,7 +27,11 @@ class Identity:
     groups: tuple[str, ...] = ()
     """Groups that whoever vouches for them says they are in."""
     source: str = "owner"
-    """Who vouches: `owner` (the token file), `jupyterhub` or `oidc`."""
+    """Who vouches: `owner` (the token file), `jupyterhub`, `oidc` or `slack`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what somebody is told of themselves."""
+        return {"name": self.name, "roles": sorted(self.roles), "groups": list(self.groups), "source": self.source}
 
 
 class Owner:

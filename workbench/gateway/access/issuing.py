@@ -12,12 +12,14 @@ from typing import Annotated, Any
 import msgspec
 
 from workbench.errors import Conflict, InvalidInput, NotFound, Unavailable
+from workbench.gateway.access.granted import Granted
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.key_format import PREFIXES, KeyKind, digest, new_secret
 from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS, Budget, Limits
 from workbench.gateway.access.scopes import Scopes
+from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.settings import ExplorationPolicy
 
 _log = logging.getLogger("workbench.gateway.access")
@@ -25,6 +27,7 @@ _log = logging.getLogger("workbench.gateway.access")
 _DAY = 86400
 _LONGEST_LIFE = 100 * 366 * _DAY
 _LONGEST_NOTE = 200
+_LONGEST_OVERLAP = 30 * _DAY
 
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Patterns = Annotated[list[_Line], msgspec.Meta(max_length=1000)]
@@ -45,6 +48,7 @@ class ScopesWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: _Patterns | None = None
     providers: _Patterns | None = None
     paths: _Patterns | None = None
+    features: _Patterns | None = None
 
     def scopes(self) -> Scopes:
         """Return the scopes."""
@@ -65,6 +69,13 @@ class KeyWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopes: ScopesWish | None = None
     limits: Limits | None = None
     budget: Budget | None = None
+
+
+class RotationWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST .../keys/{id}/rotate`."""
+
+    overlap_seconds: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_OVERLAP)] = 600
+    """How long the old key goes on; 0 ends it at once, its calls in flight too."""
 
 
 class KeyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,12 +117,28 @@ class Issuer:
     """Makes keys within the policy and ends them."""
 
     def __init__(
-        self, *, keys: KeyTable, store: KeyStore, policy: ExplorationPolicy, revoked: Callable[[Key], None]
+        self,
+        *,
+        keys: KeyTable,
+        store: KeyStore,
+        policy: ExplorationPolicy,
+        revoked: Callable[[Key], None],
+        shared: bool = False,
+        use_cases: UseCaseTable | None = None,
+        reviewed: bool = False,
     ) -> None:
+        """Keep keys in `keys` and `store`; `revoked` hears of each end.
+
+        Where the gateway is `shared`, the strict limits hold that the policy does not name; where use cases are
+        `reviewed`, production keys are for approved ones only.
+        """
         self._keys = keys
         self._store = store
         self._policy = policy
         self._revoked = revoked
+        self._granted = Granted.by(policy, shared=shared)
+        self._use_cases = use_cases or UseCaseTable()
+        self._reviewed = reviewed
         self._keeping: set[asyncio.Future[None]] = set()
 
     async def exploration(self, wish: ExplorationWish, owner: Identity) -> Issued:
@@ -128,10 +155,31 @@ class Issuer:
             raise InvalidInput(f"note is over {_LONGEST_NOTE} characters.", hint="Shorten it.", param="note")
         if wish.lease is not None and not (1 <= len(wish.lease) <= 64 and wish.lease.isalnum()):
             raise InvalidInput("lease is not a lease id.", hint="Send the random hex of the lease file.", param="lease")
-        return await self._issue("exploration", life, owner=owner.name, note=wish.note, lease=wish.lease)
+        live = sum(key.kind == "exploration" for key in self._keys.live_of(owner.name))
+        if live >= self._policy.most_live:
+            raise Conflict(
+                f"You have {live} live keys, which is the most that one person may have.",
+                hint="`workbench keys list` shows them, `workbench keys revoke ID` ends one.",
+                code="too_many_keys",
+            )
+        granted = self._granted
+        return await self._issue(
+            "exploration",
+            life,
+            owner=owner.name,
+            note=wish.note,
+            lease=wish.lease,
+            scopes=granted.scopes,
+            limits=granted.limits,
+            budget=granted.budget,
+        )
 
     async def issue(self, wish: KeyWish, admin: Identity) -> Issued:
-        """Issue a key of any kind; without an owner it is the admin's own."""
+        """Issue a key of any kind; without an owner it is the admin's own.
+
+        Raises NotFound, InvalidInput or Conflict for a production key of no use case that may have one.
+        """
+        self._check_use_case(wish)
         return await self._issue(
             wish.kind,
             wish.expires_in,
@@ -143,11 +191,58 @@ class Issuer:
             budget=wish.budget or NO_BUDGET,
         )
 
+    def _check_use_case(self, wish: KeyWish) -> None:
+        use_case = self._use_cases.get(wish.use_case)
+        if use_case is not None and use_case.retired:
+            raise Conflict(f"Use case {use_case.name!r} is retired.", hint="Draft and submit another.", code="retired")
+        if self._reviewed and wish.kind == "production" and use_case is None:
+            if wish.use_case is None:
+                raise InvalidInput("A production key belongs to a use case.", hint="Send `use_case`.", param="use_case")
+            raise NotFound(
+                f"No approved use case {wish.use_case!r}.", hint="Production keys are for those that were approved."
+            )
+
+    async def rotate(self, key_id: str, wish: RotationWish, *, owner: Identity | None = None) -> Issued:
+        """Issue a key in the place of another, which ends after the overlap.
+
+        With the same scopes, limits and budget, and as long a life. Raises NotFound, for a key that is not `owner`'s
+        too, and Conflict for one that is dead.
+        """
+        old = self._keys.get(key_id)
+        if old is None or (owner is not None and old.owner != owner.name):
+            raise _unknown(key_id) if owner is None else _not_yours(key_id)
+        now = self._keys.now()
+        if old.dead_since(now) is not None:
+            raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
+        if old.lease is not None:
+            raise Conflict(
+                f"Key {key_id} was mounted into a notebook; it ends with it.", hint="Restart the kernel for a new one."
+            )
+        secret = new_secret(PREFIXES[old.kind])
+        new = replace(
+            old,
+            id=_new_id(),
+            hash=digest(secret),
+            created_at=now,
+            expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
+            rotated_from=old.id,
+        )
+        last = now + wish.overlap_seconds
+        ends = last if old.expires_at is None else min(old.expires_at, last)
+        ended = replace(old, expires_at=ends, revoked_at=None if wish.overlap_seconds else now)
+        await asyncio.to_thread(self._store.rotate, ended, new)
+        self._keys.put(new)
+        known = self._keys.get(old.id) or old  # it may have been changed or revoked meanwhile, and stays so
+        self._keys.put(replace(known, expires_at=ends, revoked_at=known.revoked_at or ended.revoked_at))
+        if ended.revoked_at is not None:
+            self._revoked(ended)
+        return Issued(new, secret)
+
     async def _issue(self, kind: KeyKind, life: int | None, **fields: Any) -> Issued:
         secret = new_secret(PREFIXES[kind])
         now = self._keys.now()
         key = Key(
-            id=f"key_{secrets.token_hex(8)}",
+            id=_new_id(),
             hash=digest(secret),
             kind=kind,
             created_at=now,
@@ -202,7 +297,7 @@ class Issuer:
         """End a key of `owner` now, its calls in flight too; raises NotFound for any other key."""
         key = self._keys.get(key_id)
         if key is None or key.owner != owner.name:
-            raise NotFound(f"No key {key_id!r} of yours.", hint="`workbench keys list` shows them.")
+            raise _not_yours(key_id)
         return (await self.revoke_all([key]))[0]
 
     async def revoke_all(self, keys: Iterable[Key]) -> list[Key]:
@@ -213,6 +308,14 @@ class Issuer:
         if ended:
             await asyncio.to_thread(self._store.revoke, ended)
         return ended
+
+
+def _new_id() -> str:
+    return f"key_{secrets.token_hex(8)}"
+
+
+def _not_yours(key_id: str) -> NotFound:
+    return NotFound(f"No key {key_id[:80]!r} of yours.", hint="`workbench keys list` shows them.")
 
 
 def _unknown(key_id: str) -> NotFound:

@@ -55,20 +55,14 @@ class KeyStore:
     def add(self, key: Key) -> None:
         """Keep a new key."""
         with self._state.transaction(tells=KEYS) as connection:
-            connection.execute(
-                keys_table.insert().values(
-                    id=key.id,
-                    hash=key.hash,
-                    kind=key.kind,
-                    owner=key.owner,
-                    use_case=key.use_case,
-                    lease=key.lease,
-                    **_changeable(key),
-                    created_at=key.created_at,
-                    expires_at=key.expires_at,
-                    revoked_at=key.revoked_at,
-                )
-            )
+            _insert(connection, key)
+
+    def rotate(self, old: Key, new: Key) -> None:
+        """Keep a new key, and when the one before it ends, both or neither."""
+        ends = {"expires_at": old.expires_at, "revoked_at": old.revoked_at}
+        with self._state.transaction(tells=KEYS) as connection:
+            connection.execute(keys_table.update().where(keys_table.c.id == old.id).values(**ends))
+            _insert(connection, new)
 
     def change(self, key: Key) -> None:
         """Keep what may change of a key."""
@@ -84,6 +78,24 @@ class KeyStore:
                     .where(keys_table.c.id == key.id, keys_table.c.revoked_at.is_(None))
                     .values(revoked_at=key.revoked_at)
                 )
+
+
+def _insert(connection: sa.Connection, key: Key) -> None:
+    connection.execute(
+        keys_table.insert().values(
+            id=key.id,
+            hash=key.hash,
+            kind=key.kind,
+            owner=key.owner,
+            use_case=key.use_case,
+            lease=key.lease,
+            rotated_from=key.rotated_from,
+            **_changeable(key),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+    )
 
 
 def _changeable(key: Key) -> dict[str, Any]:

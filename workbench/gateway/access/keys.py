@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import AuthenticationFailed
-from workbench.gateway.access.key_format import KeyKind, digest
+from workbench.gateway.access.key_format import KeyKind, digest, well_formed
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS, Budget, Limits
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.times import utc_text
@@ -43,6 +43,8 @@ class Key:
     """The use case that a production key belongs to."""
     lease: str | None = None
     """The user lease that it ends with."""
+    rotated_from: str | None = None
+    """The key whose place it took."""
     scopes: Scopes = field(default_factory=Scopes)
     """What it may use."""
     limits: Limits = NO_LIMITS
@@ -69,6 +71,7 @@ class Key:
             "limits": msgspec.to_builtins(self.limits),
             "budget": msgspec.to_builtins(self.budget) or None,
             "stopped": self.stopped,
+            "rotated_from": self.rotated_from,
         }
 
     def dead_since(self, now: float) -> float | None:
@@ -114,6 +117,11 @@ class KeyTable:
             self.put(key)
         return key
 
+    def live_of(self, owner: str) -> list[Key]:
+        """Return the keys of an owner that make calls."""
+        now = self.now()
+        return [key for key in self._by_id.values() if key.owner == owner and key.dead_since(now) is None]
+
     def live(self) -> list[Key]:
         """Return the keys that make calls."""
         now = self.now()
@@ -142,10 +150,7 @@ class KeyTable:
         # Some SDKs recognise a bad key only by the words "Incorrect API key provided".
         key = self._by_hash.get(digest(presented))
         if key is None:
-            raise AuthenticationFailed(
-                f"Incorrect API key provided: {_masked(presented)} is no key of this gateway.",
-                hint=_hint(presented),
-            )
+            raise _unknown(presented)
         if key.revoked_at is not None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: key {key.id} was revoked at {utc_text(key.revoked_at)}.",
@@ -159,6 +164,23 @@ class KeyTable:
                 code="expired",
             )
         return key
+
+
+class UnknownKey(AuthenticationFailed):
+    """A text that has a key's shape, checksum included, and is none that is known here; another process may know it."""
+
+
+def _unknown(presented: str) -> AuthenticationFailed:
+    if presented.startswith(("wbx-", "wbp-")):
+        if well_formed(presented):
+            told = f"Incorrect API key provided: {_masked(presented)} is no key of this gateway."
+            return UnknownKey(told, hint=_hint(presented))
+        return AuthenticationFailed(
+            f"Incorrect API key provided: {_masked(presented)} is mistyped or cut off; its checksum does not fit.",
+            hint="Copy the whole key again, without blanks; `workbench keys issue` gives a new one.",
+        )
+    told = f"Incorrect API key provided: {_masked(presented)} is no key of this gateway."
+    return AuthenticationFailed(told, hint=_hint(presented))
 
 
 def _masked(presented: str) -> str:

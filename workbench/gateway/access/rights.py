@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from workbench.errors import PermissionDenied
 from workbench.gateway.access.keys import Key
+from workbench.settings import GatewaySettings
 
 
-def check_rights(key: Key, *, stage: str, path: str) -> None:
+def check_rights(key: Key, settings: GatewaySettings, *, path: str) -> None:
     """Raise PermissionDenied for a key of another stage, or one that may not call a path."""
-    if key.kind == "exploration" and stage == "production":
+    if key.kind == "exploration" and settings.stage == "production":
+        other = f" at {settings.other_stage_url}" if settings.other_stage_url else ""
+        other = f" at {settings.other_stage_url}" if settings.other_stage_url else ""
         raise PermissionDenied(
             "An exploration key works at the staging gateway only; this one serves production.",
-            hint="Use the staging gateway, or the production key of a use case.",
+            hint=f"Use the staging gateway{other}, or the production key of a use case.",
             code="wrong_stage",
         )
     if not key.scopes.allow_path(path):

@@ -10,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from workbench.errors import InvalidInput
-from workbench.gateway.access.credentials import key_of
-from workbench.gateway.access.issuing import ExplorationWish
+from workbench.gateway.access.identity import Identity
+from workbench.gateway.access.issuing import ExplorationWish, RotationWish
 from workbench.gateway.access.keys import Key
+from workbench.gateway.access.rotated import ROTATION_FIELDS, rotated
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.requests import headers_of, read_json, whole_number
 
 _wish = msgspec.json.Decoder(ExplorationWish)
+_rotation = msgspec.json.Decoder(RotationWish)
 _MOST_ROWS = 1000
 
 
@@ -30,15 +32,24 @@ class KeyRoutes:
     async def issue(self, request: Request) -> Response:
         """Answer `POST /keys/exploration`."""
         owner = await self._gateway.identities.of(headers_of(request))
-        issued = await self._gateway.issuer.exploration(await read_json(request, _wish), owner)
+        wish = await read_json(request, _wish)
+        await self._gateway.review.acknowledging.check(owner)
+        issued = await self._gateway.issuer.exploration(wish, owner)
         told = issued.key.as_dict()
-        fields = ("id", "kind", "owner", "note", "created_at", "expires_at", "scopes", "limits")
+        self._gateway.admission.hold_to(issued.key)
+        fields = ("id", "kind", "owner", "note", "created_at", "expires_at", "scopes", "limits", "budget")
         return json_reply(request, {"key": issued.secret, **{name: told[name] for name in fields}}, status=201)
 
     async def list(self, request: Request) -> Response:
         """Answer `GET /keys`."""
         owner = await self._gateway.identities.of(headers_of(request))
         return json_reply(request, {"data": [key.as_dict() for key in self._gateway.keys.owned_by(owner.name)]})
+
+    async def rotate(self, request: Request) -> Response:
+        """Answer `POST /keys/{id}/rotate`."""
+        owner = await self._gateway.identities.of(headers_of(request))
+        wish = await read_json(request, _rotation, hint=ROTATION_FIELDS)
+        return await rotated(self._gateway, request, wish, owner=owner)
 
     async def revoke(self, request: Request) -> Response:
         """Answer `DELETE /keys/{id}`."""
@@ -48,17 +59,27 @@ class KeyRoutes:
 
 
 class MeRoutes:
-    """What a key may know of itself."""
+    """What a key may know of itself, and an identity of itself."""
 
     def __init__(self, gateway: Parts) -> None:
         self._gateway = gateway
 
     async def show(self, request: Request) -> Response:
         """Answer `GET /me`."""
-        key = key_of(headers_of(request), self._gateway.keys)
-        left, held_to = self._gateway.admission.left(key), self._held_to(key)
-        told = {**key.as_dict(), "stage": self._gateway.stage, "held_to": held_to, "left": left}
-        return json_reply(request, told)
+        who = await self._gateway.identities.reader(headers_of(request))
+        if isinstance(who, Identity):
+            return json_reply(request, {**who.as_dict(), "stage": self._gateway.stage})
+        settings = self._gateway.settings.gateway
+        told = {**who.as_dict(), "stage": self._gateway.stage, "other_stage_url": settings.other_stage_url}
+        use_case = self._gateway.use_cases.get(who.use_case)
+        if use_case is not None:
+            told["use_case_is"] = {
+                "owner": use_case.owner, "data_class": use_case.data_class, "service_level": use_case.service_level,
+                "limits": msgspec.to_builtins(use_case.limits), "budget": msgspec.to_builtins(use_case.budget),
+                "retired": use_case.retired,
+            }  # fmt: skip
+        told["held_to"] = self._held_to(who)
+        return json_reply(request, {**told, "left": self._gateway.admission.left(who)})
 
     def _held_to(self, key: Key) -> list[dict[str, Any]]:
         """Return how everything stands that may refuse a call of a key: itself, its use case, its owner, and so on."""
@@ -69,7 +90,7 @@ class MeRoutes:
 
     async def calls(self, request: Request) -> Response:
         """Answer `GET /me/calls`."""
-        key = key_of(headers_of(request), self._gateway.keys)
+        key = await self._gateway.identities.key(headers_of(request))
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
         request_id = request.query_params.get("request_id")
         if request_id is not None and len(request_id) > 200:
@@ -79,7 +100,7 @@ class MeRoutes:
 
     async def usage(self, request: Request) -> Response:
         """Answer `GET /me/usage`."""
-        key = key_of(headers_of(request), self._gateway.keys)
+        key = await self._gateway.identities.key(headers_of(request))
         rows = await asyncio.to_thread(self._gateway.reports.usage, key.id)
         sums = ("calls", "errors", "input_tokens", "output_tokens", "calls_without_price")
         total = {name: sum(row[name] for row in rows) for name in sums}

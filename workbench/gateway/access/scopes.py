@@ -22,10 +22,15 @@ class Scopes:
     """Names of providers."""
     paths: tuple[str, ...] = _EVERYTHING
     """Paths of the gateway."""
+    features: tuple[str, ...] = _EVERYTHING
+    """Features, as `features.py` lists them."""
 
     def as_dict(self) -> dict[str, list[str]]:
-        """Return the scopes as they are told to callers."""
-        return {name: list(patterns) for name, patterns in asdict(self).items()}
+        """Return the scopes as they are told to callers; features only where they are bounded."""
+        told = {name: list(patterns) for name, patterns in asdict(self).items()}
+        if self.features == _EVERYTHING:
+            del told["features"]
+        return told
 
     def allow_model(self, model: str) -> bool:
         """Tell whether a model may be used."""
@@ -38,6 +43,10 @@ class Scopes:
     def allow_provider(self, provider: str) -> bool:
         """Tell whether a provider may be used."""
         return _matches(self.providers, provider)
+
+    def allow_feature(self, feature: str) -> bool:
+        """Tell whether a feature may be used."""
+        return _matches(self.features, feature)
 
     def allow_path(self, path: str) -> bool:
         """Tell whether a path may be called."""

@@ -14,7 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from workbench.errors import NotFound, ProviderError, StreamCut, Unavailable, WorkbenchError
 from workbench.gateway.access.credentials import checked
-from workbench.gateway.access.keys import Key
+from workbench.gateway.access.features import check_features
+from workbench.gateway.access.keys import Key, UnknownKey
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.short import with_leases
 from workbench.gateway.admission.ticket import FREE, Ticket
@@ -109,10 +110,16 @@ class LiveCall:
         await self._receive()  # websocket.connect
         dialect, scope, target = self._errand.dialect, self._scope, self._target
         presented = dialect.presented(dict(scope["headers"]), scope["query_string"])
-        key = self.key = checked(presented, self._gateway.keys)
+        try:
+            key = checked(presented, self._gateway.keys)
+        except UnknownKey:  # one that another process has issued just now is looked up
+            await self._gateway.follower.look()
+            key = checked(presented, self._gateway.keys)
+        self.key = key
         self._row.key_id, self._row.owner, self._row.use_case = key.id, key.owner, key.use_case
         self._row.data_class = self._gateway.recorder.class_of(key)
-        check_rights(key, stage=self._gateway.stage, path=self._errand.path)
+        check_rights(key, self._gateway.settings.gateway, path=self._errand.path)
+        check_features(key, path=self._errand.path, question=NativeQuestion(rule=self._errand.rule, stream=True))
         rule = self._errand.rule
         if rule.reads != "live":
             self._errand.attempts(NativeQuestion(rule=rule), key, self._gateway)  # 403 comes before 404

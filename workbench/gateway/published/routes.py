@@ -8,7 +8,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workbench.gateway.access.credentials import key_of
 from workbench.gateway.parts import Parts
 from workbench.gateway.published.feedback import Word
 from workbench.gateway.published.record import Publication, as_prompt
@@ -68,7 +67,7 @@ class FeedbackRoutes:
 
     async def give(self, request: Request) -> Response:
         """Answer `POST /v1/feedback`."""
-        key = key_of(headers_of(request), self._gateway.keys)
+        key = await self._gateway.identities.key(headers_of(request))
         word = await read_json(request, _word)
         return json_reply(request, await asyncio.to_thread(self._gateway.feedback.give, word, key), status=201)
 
