@@ -20,6 +20,7 @@ COMMANDS = {
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
     "budget": "Raise budgets for a while; list raises, and what everybody has left.",
     "config": "Write, check and show the configuration.",
+    "alerts": "Test where alerts go, and list what was told.",
     "keys": "Issue, list and revoke exploration keys.",
     "models": "Onboard models of your own; get, list, start and stop the embedded ones.",
     "prompts": "Register, show, promote and list prompts.",

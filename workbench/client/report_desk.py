@@ -35,6 +35,14 @@ class ReportDesk(Desk):
         """Return how each reserved deployment is used, with advice."""
         return self._report("/capacity", query)
 
+    def alerts(self, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest alerts, each with its deliveries."""
+        return list(self.ask("GET", f"/admin/v1/alerts?limit={limit}", None, timeout=_TIMEOUT)["data"])
+
+    def test_alerts(self) -> list[dict[str, Any]]:
+        """Have a test sent to every destination; return what became of it."""
+        return list(self.ask("POST", "/admin/v1/alerts/test", {}, timeout=_TIMEOUT)["data"])
+
     def _report(self, path: str, query: Mapping[str, str | None]) -> dict[str, Any]:
         given = urlencode({name: value for name, value in query.items() if value is not None})
         answer = self.ask("GET", f"/admin/v1/usage{path}?{given}", None, timeout=_TIMEOUT)

@@ -16,6 +16,7 @@ from workbench.errors import Unavailable, WorkbenchError
 from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.admission.routes import AdmissionRoutes
+from workbench.gateway.alerts.routes import AlertRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.native.routes import NativeRoutes
@@ -40,7 +41,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     gateway = parts or Parts(settings)
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
-    local, reports = LocalRoutes(gateway), ReportRoutes(gateway)
+    local, reports, alerts = LocalRoutes(gateway), ReportRoutes(gateway), AlertRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
@@ -127,6 +128,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/models/{name:path}", registry.show),
         Route("/admin/v1/models/{name:path}", registry.remove, methods=["DELETE"]),
         Route("/metrics", MetricsRoutes(gateway).show),
+        Route("/admin/v1/alerts", alerts.list),
+        Route("/admin/v1/alerts/test", alerts.test, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

@@ -20,6 +20,7 @@ from workbench.gateway.admission.money_leases import MoneyLeases
 from workbench.gateway.admission.raises import Raises
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
+from workbench.gateway.alerts.alerts import Alerts
 from workbench.gateway.audit.bodies import Recorder
 from workbench.gateway.fairness.fairness import Fairness
 from workbench.gateway.following import Follower
@@ -95,6 +96,7 @@ class Parts:
         self.objects = Objects(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
+        self.alerts = Alerts(self, worker=worker)
         self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys, look=self.follower.look)
         self._alone = worker is None and settings.embedded and self.state.is_file
         self.failure: WorkbenchError | None = None
@@ -162,12 +164,14 @@ class Parts:
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
         await self.upstream.open()
         self.registry.enter(self.upstream)
+        self.alerts.open()
         if not self._alone:
             self.follower.follow()
 
     async def close(self) -> None:
         """Close everything, the ledger last but for the database: no row is lost."""
         await self.follower.close()
+        await self.alerts.close()
         await self.metrics.close()
         await self.reloader.close()
         await self.upstream.close()

@@ -229,6 +229,44 @@ lost_leases_table = sa.Table(
     sa.Column("fields", sa.JSON, nullable=False),
 )
 
+alerts_table = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("once", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False, index=True),
+)
+
+alert_deliveries_table = sa.Table(
+    "alert_deliveries",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("destination", sa.String(200), primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Double),
+    sa.Column("sent_at", sa.Double),
+    sa.Column("error", sa.Text),
+)
+
+alert_episodes_table = sa.Table(
+    "alert_episodes",
+    metadata,
+    sa.Column("subject", sa.String(500), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("goes_on", sa.Boolean, nullable=False),
+)
+
+alert_lease_table = sa.Table(
+    "alert_lease",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("holder", sa.String(200), nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
+
 _CONNECTIONS = 5
 """Connections to a server that are kept, and as many again where they do not do."""
 _BOUNDED: dict[str, dict[str, Any]] = {

@@ -105,12 +105,12 @@ def toml_value(value: Any) -> str:
 # -- the file ------------------------------------------------------------------------------------------------------
 
 
-def _section(at: str, table: type[Table]) -> list[str]:
+def _section(at: str, table: type[Table], *, example: bool = False) -> list[str]:
     here, below = [], []
     for name, field in table.model_fields.items():
         inner, suffix = _inner_table(field.annotation)
         if inner is not None and suffix == ".<name>":  # a name is the user's to give
-            section = _section(f"{at}.{name}.example", inner)
+            section = _section(f"{at}.{name}.example", inner, example=True)
             below += [f"# {line}" if line.startswith("[") else line for line in section]
         elif inner is Credential:
             continue  # where a secret is kept is the user's to say
@@ -120,6 +120,8 @@ def _section(at: str, table: type[Table]) -> list[str]:
             below += ["", *_example(f"[{at}.{name}]", inner)]
         elif inner is not None:
             below += _section(f"{at}.{name}", inner)
+        elif example and field.examples:
+            here.append(f"# {name} = {toml_value(field.examples[0])}  # {field.description}")
         elif field.default is not None:
             here.append(f"# {name} = {toml_value(field.default)}  # {field.description}")
     head = [f"# {(table.__doc__ or '').strip().splitlines()[0]}", f"[{at}]"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from workbench.settings.admission import AdmissionSettings
+from workbench.settings.alerts import AlertSettings
 from workbench.settings.audit import AuditSettings
 from workbench.settings.credential import Credential
 from workbench.settings.exploration import ExplorationPolicy
@@ -20,7 +21,6 @@ from workbench.settings.identity import IdentitySettings
 from workbench.settings.price import DatedPrice, Price
 from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
-from workbench.settings.reports import ReportSettings
 from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,
@@ -229,6 +229,7 @@ class ConfigFile(Table):
     fairness: FairnessSettings = FairnessSettings()
     review: ReviewSettings = ReviewSettings()
     audit: AuditSettings = AuditSettings()
+    alerts: AlertSettings = AlertSettings()
     reports: ReportSettings = ReportSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")

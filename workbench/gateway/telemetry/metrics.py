@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Unavailable
 from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.routing import status
 from workbench.gateway.telemetry.numbers import OTHER, Name, Numbers, read
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _MOST_PASSING = 200
 """Models that are not listed and get a label of their own: a provider has answered for them."""
 _MOST_SERIES = 20_000
 _LOOK_SECONDS = 1.0
+_WORST = frozenset({"breaker", "ledger_failing", "provider_down"})
+"""Of these the worst that a worker says counts, of all others the sum."""
 _STALE = 10_000_000_000
 """Nanoseconds after which what a worker said of right now counts no more."""
 
@@ -138,6 +141,8 @@ class Metrics:
         gateway = self._gateway
         yield ("in_flight", ""), len(gateway.in_flight)
         yield ("ledger_failing", ""), int(_fails(gateway.spool.check))
+        for provider in status.providers(gateway.health, gateway.providers, since=gateway.upstream.since):
+            yield ("provider_down", provider["provider"]), int(provider["state"] == "down")
         listed = {deployment.id for deployment in gateway.models.deployments()}
         health = gateway.health
         for one in health:
@@ -200,7 +205,7 @@ def _right_now(name: Name, known: list[int] | None, cells: list[int]) -> list[in
     value = cells[0] if monotonic_ns() - cells[1] < _STALE else 0
     if known is None:
         return [value]
-    return [max(known[0], value) if name[1] in ("breaker", "ledger_failing") else known[0] + value]
+    return [max(known[0], value) if name[1] in _WORST else known[0] + value]
 
 
 def _fails(check: Callable[[], None]) -> bool:

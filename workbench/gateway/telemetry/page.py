@@ -30,6 +30,7 @@ _RIGHT_NOW = {
     "queued": ("workbench_calls_queued", "Calls that wait for their turn.", ()),
     "ledger_failing": ("workbench_ledger_failing", "1 while the ledger can't be written.", ()),
     "spool_waiting": ("workbench_spool_waiting_rows", "Ledger rows that are not durable yet.", ()),
+    "provider_down": ("workbench_provider_down", "1 while calls of a provider fail.", ("provider",)),
     "breaker": ("workbench_breaker_state", "0 closed, 1 half open, 2 open; the worst of all workers.", ("deployment",)),
     "deployment_in_flight": ("workbench_deployment_in_flight", "Tries on their way.", ("deployment",)),
 }
