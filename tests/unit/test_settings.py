@@ -139,7 +139,8 @@ MISTAKES = {
     "[gateway]\nstage = 'test'": "gateway.stage: found 'test'; expected 'staging' or 'production'",
     "[gateway]\nredaction = 'always'": "gateway.redaction: found 'always'; "
     "redaction is not built yet, so it can't be promised; expected 'never'",
-    "[state]\nlimits = 'redis://h'": "state.limits: found 'redis://h'; expected 'memory'",
+    "[state]\nlimits = 'tape'": "state.limits: found 'tape'; expected 'memory' or a URL such as "
+    "'redis://redis.example.com:6379/0'",
     "[state]\ndatabase = 'db'": "state.database: found 'db'; "
     "expected 'sqlite' or a SQLAlchemy URL such as 'postgresql+psycopg://host/database'",
     "[tracking]\nuri = 'file:///runs'": "tracking.uri: found 'file:///runs'; "
@@ -430,6 +431,7 @@ def test_a_provider_is_added_once(file):
     ("text", "key"),
     [
         ('[state]\ndatabase = "postgresql+psycopg://me:pa55@host/db"\n', "state.database"),
+        ('[state]\nlimits = "redis://:pa55@host/0"\n', "state.limits"),
         ('[tracking]\nuri = "https://me:pa55@mlflow.example.com"\n', "tracking.uri"),
     ],
 )

@@ -18,6 +18,7 @@ from workbench.gateway.admission.history import History
 from workbench.gateway.admission.in_flight import InFlight
 from workbench.gateway.admission.money_leases import MoneyLeases
 from workbench.gateway.admission.raises import Raises
+from workbench.gateway.admission.redis_limits import shared_limits
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.alerts.alerts import Alerts
@@ -84,7 +85,9 @@ class Parts:
         )
         self.recorder = Recorder(settings.audit, self.use_cases)
         self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
-        self.admission.lessors.append(self.money)
+        self.shared_limits = shared_limits(settings)
+        """The limits that replicas share; None: this gateway's are its own."""
+        self.admission.lessors += [self.money] if self.shared_limits is None else [self.money, self.shared_limits]
         self.reports = Reports(self.spool.path)
         self.history = History(self.admission, self.reports)
         self.raises = Raises(self.state, self.admission)
@@ -159,6 +162,8 @@ class Parts:
             self.keys.put(key)
         self.spool.open()
         await self.money.open(watch=not self._alone)
+        if self.shared_limits is not None:
+            await self.shared_limits.open()
         self.metrics.open()
         await self.raises.catch_up()
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
@@ -179,6 +184,8 @@ class Parts:
         await self.identities.close()
         await asyncio.to_thread(self.spool.close)
         await self.money.close()
+        if self.shared_limits is not None:
+            await self.shared_limits.close()
         await asyncio.to_thread(self.state.close)
 
     def _open_databases(self) -> None:

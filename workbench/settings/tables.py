@@ -25,6 +25,7 @@ from workbench.settings.table import Table
 from workbench.settings.values import (
     http_url,
     lake_url,
+    limits_place,
     mlflow_uri,
     model_name,
     not_built,
@@ -87,8 +88,16 @@ class StateSettings(Table):
     database: Annotated[str, AfterValidator(sqlalchemy_url)] = Field(
         "sqlite", description="'sqlite' (state.db below home) or a SQLAlchemy URL"
     )
-    limits: Literal["memory"] = Field(
-        "memory", description="where limits are counted; only 'memory' until replicas share them"
+    limits: Annotated[str, AfterValidator(limits_place)] = Field(
+        "memory",
+        description="where limits are counted: 'memory', or the URL of a Redis where gateways count them together",
+        examples=["redis://redis.example.com:6379/0"],
+    )
+    limits_credential: Credential | None = Field(None, description="reference to the password of that Redis")
+    limits_when_down: Literal["refuse", "local"] = Field(
+        "refuse",
+        description="while that Redis is gone: 'refuse' calls that have limits, or let each gateway count for itself "
+        "('local')",
     )
     lake: Annotated[str, AfterValidator(lake_url)] = Field(
         "lake", description="where the ledger is shipped to: a folder below home, or an fsspec URL: s3://bucket/prefix"

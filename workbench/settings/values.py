@@ -44,6 +44,13 @@ def sqlalchemy_url(value: str) -> str:
     return _without_secret(value, "the driver's own place for it, such as ~/.pgpass or PGPASSWORD")
 
 
+def limits_place(value: str) -> str:
+    """Pass 'memory' or the URL of a Redis without a password."""
+    if value != "memory" and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected 'memory' or a URL such as 'redis://redis.example.com:6379/0'")
+    return _without_secret(value, "`limits_credential` beside it")
+
+
 def mlflow_uri(value: str) -> str:
     """Pass 'sqlite' or a URI that MLflow can use; its file store is no longer one."""
     if value != "sqlite" and ("://" not in value or value.startswith("file:")):

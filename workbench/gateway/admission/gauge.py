@@ -276,6 +276,11 @@ class Gauge:
 
     def readings(self, now: int) -> Iterator[Reading]:
         """Yield how each limit stands, but for calls at once."""
+        for reading in self._readings(now):
+            seen = None if self.shared is None else self.shared.seen(reading.limit)
+            yield reading if seen is None or seen >= reading.left else reading._replace(left=seen)
+
+    def _readings(self, now: int) -> Iterator[Reading]:
         limits, cells = self.terms.limits, self._cells
         if limits.requests_per_second is not None:
             bucket = self._bucket

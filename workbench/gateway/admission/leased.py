@@ -37,6 +37,9 @@ class LeasedLimits(Protocol):
     def leave(self, expected: int, used: int) -> None:
         """Let a call end: the tokens it used take the place of those that were expected."""
 
+    def seen(self, limit: str) -> int | None:
+        """Return how much is left of a limit for all processes, as it was told last; None: nobody told yet."""
+
 
 class Lessors(Protocol):
     """Who leases."""
