@@ -196,10 +196,12 @@ class TranscriptReader(EventsReader):
         told = _transcript.decode(body)
         self.produced = self.started = True
         self.take_openai(told.usage)
+        if self.stated is not None:  # the seconds that are billed are whole ones
+            return
         with contextlib.suppress(ValueError):
             seconds = float(-1 if told.duration is None else told.duration)
             if 0 <= seconds < MOST_SECONDS:
-                self.stated = replace(self.stated or Usage(), audio_seconds=seconds)
+                self.stated = Usage(audio_seconds=seconds)
 
     def usage(self, *, question_bytes: int) -> Usage:
         """Return what was told, else the seconds that the sound seems to have."""

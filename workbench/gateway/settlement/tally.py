@@ -86,10 +86,11 @@ class Tally:
 
     def _found(self, model: str) -> tuple[str, Deployment]:
         """Return the deployment that a provider's name means; it may add the day of an edition."""
-        for one in self._models:
-            for deployment in one.deployments:
-                edition = re.escape(deployment.model) + EDITION
-                if deployment.provider == self._provider and re.fullmatch(edition, model):
+        mine = [(one, d) for one in self._models for d in one.deployments if d.provider == self._provider]
+        for whole in (True, False):
+            for one, deployment in mine:
+                edition = "" if whole else EDITION
+                if re.fullmatch(re.escape(deployment.model) + edition, model):
                     return one.name, replace(deployment, capacity="on_demand", reserved_usd_per_hour=None)
         return f"{self._provider}/{model}", Deployment(provider=self._provider, kind=self._kind, model=model)
 

@@ -67,6 +67,8 @@ _CLAUDE = Prices(input=3.0, cached=0.30, cache_write=3.75, cache_write_1h=6.0, o
 _PRICES = {
     "gpt-4o-mini": Prices(input=0.15, cached=0.075, output=0.60, training=3.0, priority=5 / 3),
     "gpt-4o": Prices(input=2.50, cached=1.25, output=10.0, training=25.0, priority=1.7),
+    "gpt-audio": Prices(input=2.50, output=10.0, audio_input=32.0, audio_output=64.0),
+    "o3": Prices(input=2.0, cached=0.50, output=8.0),
     "text-embedding-3-small": Prices(input=0.02),
     "omni-moderation": Prices(),
     "whisper-1": Prices(second=0.006 / 60),
