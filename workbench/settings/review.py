@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from workbench.settings.table import Table
 
 Trust = Literal["third_party", "assured", "in_house"]
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+def _version(value: str) -> str:
+    """Pass what names a version."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) is None:
+        raise ValueError("expected letters, digits, '.', '_' and '-', such as '2026-11'")
+    return value
 
 
 class DataClass(Table):
@@ -81,10 +89,8 @@ class ReviewSettings(Table):
         None, min_length=1,
         description="file with the text on risks that people acknowledge before their first key and at submission",
     )  # fmt: skip
-    risk_version: str = Field(
-        "1",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="its version: all acknowledge a new one",
+    risk_version: Annotated[str, AfterValidator(_version)] = Field(
+        "1", description="its version: all acknowledge a new one"
     )
     data_classes: dict[_Name, DataClass] = Field(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from workbench.settings.review import ReviewSettings
 from workbench.settings.table import Table
@@ -19,10 +20,17 @@ _LARGEST = 1024 * 1024
 Found = tuple[tuple[int | str, ...], str, str]
 
 
+def _question_id(value: str) -> str:
+    """Pass what names a question."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,60}", value) is None:
+        raise ValueError("expected small letters, digits and '_', such as 'who_reads'")
+    return value
+
+
 class Question(Table):
     """One question of the checklist."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")] = Field(description="its name in answers")
+    id: Annotated[str, AfterValidator(_question_id)] = Field(description="its name in answers")
     text: str = Field(min_length=1, description="what is asked")
     type: QuestionType = Field("text", description="what an answer is")
     choices: list[str] = Field([], description="choice: the answers there are")

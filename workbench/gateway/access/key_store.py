@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
+from workbench.errors import Conflict
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.limits import Budget, Limits
 from workbench.gateway.access.scopes import Scopes
@@ -58,10 +59,15 @@ class KeyStore:
             _insert(connection, key)
 
     def rotate(self, old: Key, new: Key) -> None:
-        """Keep a new key, and when the one before it ends, both or neither."""
+        """Keep a new key, and when the one before it ends, both or neither.
+
+        Raises Conflict where that one was revoked elsewhere: neither it nor its like comes to life again.
+        """
         ends = {"expires_at": old.expires_at, "revoked_at": old.revoked_at}
+        live = keys_table.update().where(keys_table.c.id == old.id, keys_table.c.revoked_at.is_(None))
         with self._state.transaction(tells=KEYS) as connection:
-            connection.execute(keys_table.update().where(keys_table.c.id == old.id).values(**ends))
+            if not connection.execute(live.values(**ends)).rowcount:
+                raise Conflict(f"Key {old.id} was revoked.", hint="Issue another.")
             _insert(connection, new)
 
     def change(self, key: Key) -> None:

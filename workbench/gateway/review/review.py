@@ -194,6 +194,7 @@ class Review:
         check(record)
         await self.acknowledging.check(identity)
         assert record.grant is not None
+        self._enter(record)  # another process may have approved it just now
         scopes = record.grant.scopes(models=wish.models, providers=wish.providers, paths=wish.paths)
         issued = await self._gateway.issuer.issue(
             KeyWish(
