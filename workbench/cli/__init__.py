@@ -19,6 +19,7 @@ COMMANDS = {
     "gateway": "Serve the gateway in the foreground.",
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
     "budget": "Raise budgets for a while; list raises, and what everybody has left.",
+    "audit": "Ship, check and back up the record of calls; take real traffic as a dataset.",
     "config": "Write, check and show the configuration.",
     "alerts": "Test where alerts go, and list what was told.",
     "keys": "Issue, list and revoke exploration keys.",

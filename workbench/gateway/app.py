@@ -17,6 +17,7 @@ from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.admission.routes import AdmissionRoutes
 from workbench.gateway.alerts.routes import AlertRoutes
+from workbench.gateway.audit.routes import AuditRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.native.routes import NativeRoutes
@@ -45,6 +46,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
+    audit = AuditRoutes(gateway)
     admission = AdmissionRoutes(gateway)
 
     settlement = SettlementRoutes(gateway)
@@ -108,6 +110,9 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/keys/{id}", admin_keys.change, methods=["PATCH"]),
         Route("/admin/v1/keys/{id}", admin_keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/calls", admin_ledger.calls),
+        Route("/admin/v1/audit/ship", audit.ship, methods=["POST"]),
+        Route("/admin/v1/audit/calls/{request_id}", audit.show),
+        Route("/admin/v1/audit/dataset", audit.dataset),
         Route("/admin/v1/usage", reports.usage),
         Route("/admin/v1/usage/showback", reports.showback),
         Route("/admin/v1/usage/slo", reports.slo),

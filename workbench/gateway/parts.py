@@ -23,6 +23,7 @@ from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.alerts.alerts import Alerts
 from workbench.gateway.audit.bodies import Recorder
+from workbench.gateway.audit.keeper import Keeper
 from workbench.gateway.fairness.fairness import Fairness
 from workbench.gateway.following import Follower
 from workbench.gateway.ledger.prices import PriceBook
@@ -84,6 +85,7 @@ class Parts:
             settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
         )
         self.recorder = Recorder(settings.audit, self.use_cases)
+        self.keeper = Keeper(self, worker=worker)
         self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
         self.shared_limits = shared_limits(settings)
         """The limits that replicas share; None: this gateway's are its own."""
@@ -161,6 +163,7 @@ class Parts:
         for key in keys:
             self.keys.put(key)
         self.spool.open()
+        await self.keeper.open()
         await self.money.open(watch=not self._alone)
         if self.shared_limits is not None:
             await self.shared_limits.open()
@@ -182,7 +185,9 @@ class Parts:
         await self.upstream.close()
         await self.history.close()
         await self.identities.close()
+        await self.keeper.stop()
         await asyncio.to_thread(self.spool.close)
+        await asyncio.to_thread(self.keeper.close)
         await self.money.close()
         if self.shared_limits is not None:
             await self.shared_limits.close()

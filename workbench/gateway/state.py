@@ -280,6 +280,27 @@ _BOUNDED: dict[str, dict[str, Any]] = {
 """By driver: what keeps a server that is slow, locked or gone from being waited for without end."""
 
 
+ledger_anchors_table = sa.Table(
+    "ledger_anchors",
+    metadata,
+    sa.Column("writer", sa.String(60), primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+)
+
+ledger_deletions_table = sa.Table(
+    "ledger_deletions",
+    metadata,
+    sa.Column("writer", sa.String(60), primary_key=True),
+    sa.Column("first", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("why", sa.String(200), nullable=False),
+)
+
+
 class State:
     """The open state database."""
 

@@ -16,10 +16,10 @@ from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 
 _USAGE = """
-    SELECT model, COUNT(*) AS calls, SUM(outcome != 'ok') AS errors,
+    SELECT model, SUM(calls) AS calls, SUM(errors) AS errors,
            COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(output_tokens), 0) AS output_tokens,
-           SUM(cost_usd) AS cost_usd, SUM(cost_usd IS NULL) AS calls_without_price
-    FROM calls WHERE key_id = ? GROUP BY model ORDER BY calls DESC
+           SUM(cost_usd) AS cost_usd, SUM(calls_without_price) AS calls_without_price
+    FROM counted WHERE key_id = ? GROUP BY model ORDER BY SUM(calls) DESC
 """
 
 
@@ -27,10 +27,10 @@ _SPENT = """
     SELECT {column} AS name, COALESCE(SUM(cost_usd), 0.0) AS total,
            COALESCE(SUM(CASE WHEN time >= :today THEN cost_usd END), 0.0) AS day,
            COALESCE(SUM(CASE WHEN time >= :month THEN cost_usd END), 0.0) AS month,
-           SUM(time >= :today AND outcome != 'refused') AS requests_day,
+           SUM(CASE WHEN time >= :today AND outcome != 'refused' THEN calls ELSE 0 END) AS requests_day,
            SUM(CASE WHEN time >= :today THEN COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) ELSE 0 END)
                AS tokens_day
-    FROM calls WHERE time < :before AND {which} GROUP BY {column}
+    FROM counted WHERE time < :before AND {which} GROUP BY {column}
 """
 _COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
 """The column that names a subject of limits."""

@@ -45,13 +45,8 @@ _SECOND = f"""
     CREATE UNIQUE INDEX bodies_request ON bodies (request_id);
     CREATE INDEX bodies_place ON bodies (writer, seq);
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-    CREATE TABLE shipped (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, place INTEGER NOT NULL);
-    CREATE TABLE shipping (writer TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL);
+    CREATE TABLE shipped (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE pruned (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL);
-    CREATE TABLE tombstones (
-        writer TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, prev_hash TEXT NOT NULL,
-        hash TEXT NOT NULL, deleted_at TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (writer, first)
-    );
     CREATE TABLE totals (day TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in GROUPED)},
         {", ".join(f"{name} {'REAL' if name in REAL else 'INTEGER'}" for name in _TALLIES)});
     CREATE INDEX totals_key ON totals (key_id, day);

@@ -86,6 +86,8 @@ class Spool:
         when_full: Literal["refuse", "answer"] = "refuse",
     ) -> None:
         self.path = folder / "calls.db"
+        self.id = ""
+        """Tells this file from those of other homes that ship to the same lake."""
         self.listeners: list[Callable[[LedgerRow], None]] = []
         """Hear of each row before it is sealed, in the event loop's thread; they never fail and never wait."""
         self._sync = sync
@@ -104,6 +106,7 @@ class Spool:
         self._slot: FileLock | None = None
         self._seq = 0
         self._prev_hash = GENESIS
+        self._tip = (0, GENESIS)
 
     def open(self) -> None:
         """Open the file, take a free writer's name and start the thread; raises Unavailable. Blocks."""
@@ -129,7 +132,10 @@ class Spool:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
         migrate(connection, self.path)
-        self._writer, self._slot = _take_writer(self.path.parent)
+        told = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        self.id = told["id"]
+        number, self._slot = _take_writer(self.path.parent)
+        self._writer = f"w{number}g{told['generation']}" if "generation" in told else f"w{number}"
         last = (
             connection.execute(
                 "SELECT seq, hash FROM calls WHERE writer = ? ORDER BY rowid DESC LIMIT 1", (self._writer,)
@@ -137,12 +143,27 @@ class Spool:
             or connection.execute("SELECT seq, hash FROM pruned WHERE writer = ?", (self._writer,)).fetchone()
         )
         if last is not None:
-            self._seq, self._prev_hash = last["seq"], last["hash"]
+            self._seq, self._prev_hash = self._tip = last["seq"], last["hash"]
 
     @property
     def writer(self) -> str:
         """Return the name under which this process writes, once it is open."""
         return self._writer
+
+    @property
+    def tip(self) -> tuple[str, int, str]:
+        """The writer's name, and the number and hash of its last row that is durable."""
+        return (self._writer, *self._tip)
+
+    def hash_at(self, seq: int) -> str | None:
+        """Return the hash of that row of this writer's chain; None where there is no such row. Blocks."""
+        with contextlib.closing(connect(self.path)) as connection:
+            query = "SELECT seq, hash FROM calls WHERE writer = ? AND seq <= ? ORDER BY rowid DESC LIMIT 1"
+            row = (
+                connection.execute(query, (self._writer, seq)).fetchone()
+                or connection.execute("SELECT seq, hash FROM pruned WHERE writer = ?", (self._writer,)).fetchone()
+            )
+        return row["hash"] if row is not None and row["seq"] == seq else None
 
     def check(self) -> None:
         """Raise Unavailable while rows can't be written, unless calls are to be answered all the same."""
@@ -299,7 +320,7 @@ class Spool:
             connection.execute(_INSERTS[len(values)], list(chain.from_iterable(values)))  # a transaction by itself
         else:
             _insert_many(connection, values, bodies)
-        self._seq, self._prev_hash = seq, prev_hash
+        self._seq, self._prev_hash = self._tip = seq, prev_hash
 
 
 def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]], bodies: list[tuple[Any, ...]]) -> None:
@@ -354,8 +375,8 @@ def _unopened(path: Path, error: Exception) -> Unavailable:
     )
 
 
-def _take_writer(folder: Path) -> tuple[str, FileLock]:
-    """Return the first writer's name that no living process has."""
+def _take_writer(folder: Path) -> tuple[int, FileLock]:
+    """Return the first writer's number that no living process has."""
     number = 0
     while True:
         lock = FileLock(folder / f"w{number}.lock", thread_local=False)
@@ -364,4 +385,4 @@ def _take_writer(folder: Path) -> tuple[str, FileLock]:
         except Timeout:
             number += 1
             continue
-        return f"w{number}", lock
+        return number, lock
