@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from workbench.errors import LimitExceeded
 from workbench.gateway.access.keys import Key, KeyTable
@@ -33,7 +33,8 @@ PRICES = {name: Entry(Rate(TokenPrices(usd, 10 * usd, usd, usd), "settings")) fo
 )}  # fmt: skip
 MODELS = st.sampled_from(sorted(PRICES))
 PROVIDERS = st.sampled_from(["acme", "vault"])
-AMOUNTS = st.sampled_from([0.0, 0.3, 1.0, 2.5])
+AMOUNTS = st.sampled_from([1.0, 0.0, 0.3, 2.5])
+WHICH = st.integers(0, 50)
 ON_THEIR_WAY = (c.HELD, c.CALLS, c.TOKENS, c.SHARES, c.SHARES + 1, c.SHARES + 2)
 
 
@@ -67,8 +68,6 @@ class OpenCall:
 class Gateway(RuleBasedStateMachine):
     """Calls of four keys, of two owners and two use cases, to three models at two providers."""
 
-    calls = Bundle("calls")
-
     def __init__(self) -> None:
         super().__init__()
         self.patches = pytest.MonkeyPatch()
@@ -87,7 +86,6 @@ class Gateway(RuleBasedStateMachine):
             )
             for number, (owner, use_case) in enumerate(itertools.product(["ana", "bob"], ["menus", "search"]))
         ]  # fmt: skip
-        self.numbers = itertools.count()
         self.open: list[OpenCall] = []
         self.raises: list[Raise] = []
 
@@ -105,89 +103,87 @@ class Gateway(RuleBasedStateMachine):
     @initialize(user=AMOUNTS, model=AMOUNTS, provider=AMOUNTS, use_case=AMOUNTS)
     def begin(self, *, user: float, model: float, provider: float, use_case: float) -> None:
         limits: list[dict[str, Any]] = [
-            {"subject": "user", "usd_per_day": user, "requests_per_second": 3, "tokens_per_day": 4000},
+            {"subject": "user", "usd_per_day": user, "requests_per_second": 3, "burst": 6, "tokens_per_day": 4000},
             {"subject": "user", "usd_total": user / 2, "requests_per_minute": 5, "shadow": True},
             {"subject": "model", "match": "[!f]*", "usd_per_month": model},
             {"subject": "provider", "usd_total": provider, "concurrent": 4, "requests_per_minute": 30},
         ]
-        self.desk.rule(Rules.from_settings(LimitSettings(**one) for one in limits), {})
+        self.rules = Rules.from_settings(LimitSettings(**one) for one in limits)
+        self.desk.rule(self.rules, {})
         for key in self.keys:
             self.desk.hold_to(key)
         for name in ("menus", "search"):
             self.use_cases.put(UseCase(name, owner="o", data_class="d", budget=Budget(usd_total=2 * use_case)))
 
     @rule(
-        target=calls,
         key=st.integers(0, 3),
         model=MODELS,
         size=st.integers(1, 800),
         limit=st.integers(1, 80) | st.none(),
+        tries=st.lists(st.tuples(PROVIDERS, st.none() | MODELS), min_size=1, max_size=3),
     )
-    def admit(self, *, key: int, model: str, size: int, limit: int | None) -> OpenCall | None:
+    def call(self, *, key: int, model: str, size: int, limit: int | None, tries: list[tuple[str, str | None]]) -> None:
         asked = Asked(model, size, limit)
         try:
             call = OpenCall(self.desk.admit(self.keys[key], asked), asked)
         except LimitExceeded:
-            return None
-        self.open.append(call)
-        return call
-
-    @rule(call=calls, provider=PROVIDERS, other=st.none() | MODELS)
-    def hold(self, *, call: OpenCall | None, provider: str, other: str | None) -> None:
-        if call is None:
             return
+        self.open.append(call)
+        for provider, other in tries:
+            self.hold(call, provider, other)
+
+    def hold(self, call: OpenCall, provider: str, other: str | None) -> None:
         model = other or call.asked.model
         at = Deployment(provider=provider, kind="openai", model=model)
         try:
             sent = call.ticket.cover(call.asked, at, PRICES[model], model=model)
         except LimitExceeded:
+            self.nothing_is_over_its_cap()
             return
         call.sent, call.model = sent, model
 
-    @rule(call=calls, model=MODELS)
-    def turn_to_another_model(self, *, call: OpenCall | None, model: str) -> None:
-        if call is not None and call.sent is None:
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH, provider=PROVIDERS, model=MODELS, turn=st.booleans())
+    def go_on_elsewhere(self, *, which: int, provider: str, model: str, turn: bool) -> None:
+        call = self.open[which % len(self.open)]
+        if turn and call.sent is None:
             call.asked = replace(call.asked, model=model)
             with contextlib.suppress(LimitExceeded):
                 call.ticket.turn_to(model)
+        self.hold(call, provider, None if turn else model)
 
-    @rule(call=consumes(calls), share=st.floats(0, 1))
-    def answer(self, *, call: OpenCall | None, share: float) -> None:
-        if call is None or call.sent is None or call.sent.output_limit is None:
-            self.leave(call=call)
-            return
-        used = Usage(int(call.sent.size * share), int(call.sent.output_limit * share))
-        rate = PRICES[call.model].rate
-        assert rate is not None
-        assert not call.ticket.settle(cost_usd=rate.cost(used), tokens=used.total_tokens)
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH, share=st.floats(0, 1))
+    def answer(self, *, which: int, share: float) -> None:
+        call = self.open.pop(which % len(self.open))
+        if call.sent is not None and call.sent.output_limit is not None:
+            used = Usage(int(call.sent.size * share), int(call.sent.output_limit * share))
+            rate = PRICES[call.model].rate
+            assert rate is not None
+            assert not call.ticket.settle(cost_usd=rate.cost(used), tokens=used.total_tokens)
+        call.ticket.release()
 
-    @rule(call=consumes(calls))
-    def leave(self, *, call: OpenCall | None) -> None:
-        if call is not None:
-            call.ticket.release()
-            call.ticket.release()
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH)
+    def leave(self, *, which: int) -> None:
+        call = self.open.pop(which % len(self.open))
+        call.ticket.release()
+        call.ticket.release()
 
-    @rule(seconds=st.sampled_from([0.05, 0.4, 1.0, 30.0, 61.0]))
-    def wait(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([0.4, 30.0, 61.0]), step=st.sampled_from([0.0, 0.0, -90_000.0, -3600.0, 90_000.0]))
+    def wait(self, *, seconds: float, step: float) -> None:
         self.running += seconds
-        self.wall += seconds
-
-    @rule(seconds=st.sampled_from([-90_000.0, -3600.0, 3600.0, 90_000.0]))
-    def step_of_the_clock(self, seconds: float) -> None:
-        self.wall += seconds
+        self.wall += seconds + step
 
     @rule(who=st.sampled_from(["ana", "bob"]), usd=st.sampled_from([0.5, 1.0]))
-    def raise_budget(self, *, who: str, usd: float) -> None:
+    def raise_a_budget_and_reload(self, *, who: str, usd: float) -> None:
         made = Raise(
-            f"raise_{next(self.numbers)}", Subject("user", who), Budget(usd_per_day=usd), until=1e12, reason="",
+            f"raise_{len(self.raises)}", Subject("user", who), Budget(usd_per_day=usd), until=1e12, reason="",
             by="root", created_at=self.wall,
         )  # fmt: skip
         self.raises.append(made)
         self.desk.raise_budgets(self.raises)
-
-    @rule()
-    def reload(self) -> None:
-        self.desk.rule(self.desk._rules, {})
+        self.desk.rule(self.rules, {})
 
     @invariant()
     def nothing_is_over_its_cap(self) -> None:
@@ -201,5 +197,5 @@ class Gateway(RuleBasedStateMachine):
             assert most is None or cells[c.CALLS] <= most
 
 
-Gateway.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+Gateway.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 TestCapsHold = Gateway.TestCase
