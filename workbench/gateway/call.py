@@ -168,6 +168,8 @@ class Call:
             row.tags = read_tags(tags)
         if trace := self._headers.get(b"traceparent"):
             row.trace_id = trace[3:35].decode("latin-1")
+            if self._gateway.traces is not None:
+                self._gateway.traces.continues(row.request_id, trace)
 
     async def read(self) -> None:
         """Read the question; from here on, a client that leaves ends the call."""
@@ -344,6 +346,8 @@ class Call:
         row, deployment = self._row, attempt.deployment
         row.attempts += 1
         row.deployment, row.provider, row.region = deployment.label, deployment.provider, deployment.region
+        if self._gateway.traces is not None:
+            self._gateway.traces.asks(row.request_id, deployment)
 
     async def _ask(self, attempt: Attempt, question: Question) -> Whole | Stream:
         provider = self.upstream.providers[attempt.deployment.provider]
@@ -540,6 +544,8 @@ class Call:
         if self._deadline.fired or isinstance(error, AnswerBroken):
             self._give_up()
         self._asking = False
+        if self._gateway.traces is not None:
+            self._gateway.traces.failed(self._row.request_id, error.error_code)
 
     def _give_up(self) -> None:
         """Charge an answer that the provider was at work on: it bills it, whoever waits for it."""

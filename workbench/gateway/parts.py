@@ -41,6 +41,7 @@ from workbench.gateway.routing.models import Models
 from workbench.gateway.routing.registry import Registry
 from workbench.gateway.state import State
 from workbench.gateway.telemetry.metrics import Metrics, metrics_folder
+from workbench.gateway.telemetry.traces import Traces, open_traces
 from workbench.gateway.unified.catalogue import Catalogue
 from workbench.gateway.unified.objects.desk import Objects
 from workbench.gateway.upstream import Upstream
@@ -102,6 +103,8 @@ class Parts:
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
         self.alerts = Alerts(self, worker=worker)
+        self.traces: Traces | None = None
+        """Traces of calls, once it is open; None: nobody wants any."""
         self.identities = Identities(settings.identity, owner=self.owner, keys=self.keys, look=self.follower.look)
         self._alone = worker is None and settings.embedded and self.state.is_file
         self.failure: WorkbenchError | None = None
@@ -168,6 +171,9 @@ class Parts:
         if self.shared_limits is not None:
             await self.shared_limits.open()
         self.metrics.open()
+        self.traces = await asyncio.to_thread(open_traces, self)
+        if self.traces is not None:
+            self.spool.listeners.append(self.traces.heard)
         await self.raises.catch_up()
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
         await self.upstream.open()
@@ -181,6 +187,8 @@ class Parts:
         await self.follower.close()
         await self.alerts.close()
         await self.metrics.close()
+        if self.traces is not None:
+            await self.traces.close()
         await self.reloader.close()
         await self.upstream.close()
         await self.history.close()

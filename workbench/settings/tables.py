@@ -22,6 +22,7 @@ from workbench.settings.price import DatedPrice, Price
 from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
 from workbench.settings.table import Table
+from workbench.settings.telemetry import TelemetrySettings
 from workbench.settings.values import (
     http_url,
     lake_url,
@@ -240,6 +241,7 @@ class ConfigFile(Table):
     audit: AuditSettings = AuditSettings()
     alerts: AlertSettings = AlertSettings()
     reports: ReportSettings = ReportSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
     prices: list[DatedPrice] = Field([], description="prices by the providers' own names, from a day on")
