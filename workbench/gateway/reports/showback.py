@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _QUERY = """
     SELECT use_case, COUNT(*) AS calls, CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
            CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens, {cost} AS cost_usd
-    FROM calls WHERE {asked} GROUP BY 1 ORDER BY SUM(cost_usd) DESC NULLS LAST, 1
+    FROM calls WHERE {asked} AND path <> '/reserved-capacity' GROUP BY 1 ORDER BY SUM(cost_usd) DESC NULLS LAST, 1
 """
+"""What is reserved is shared below, by use: the rows that book its hours are not counted once more."""
 _RESERVED = """
     SELECT use_case, deployment, CAST(SUM(COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0)) AS BIGINT) AS tokens
     FROM calls WHERE list_contains(?, deployment) GROUP BY 1, 2

@@ -53,6 +53,7 @@ def row_of_hours(due: Due, models: Models, *, stage: str) -> LedgerRow:
         request_id=request_id(due, deployment.model),
         time=f"{day}T00:00:00.000Z",
         stage=stage,
+        priority="batch",
         path=PATH,
         model=name,
         deployment=deployment.label,

@@ -24,7 +24,6 @@ def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
     for name, share in tally.shares.items():
         row = _row(due, name, share, time=time, what={"answers": share.answers})
         usage = share.usage
-        row.priority = "batch"
         row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
         row.cached_input_tokens, row.cache_write_tokens = usage.cached_input_tokens, usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
@@ -63,6 +62,7 @@ def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) 
         key_id=due.key_id,
         owner=due.owner,
         use_case=due.use_case,
+        priority="batch",
         path=path[:200],
         model=share.name,
         deployment=share.deployment.label,
