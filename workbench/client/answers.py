@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.client.models import Wish, fitting
 from workbench.client.results import ChatResult, PublishedPrompt
 from workbench.errors import IntegrityError, ProviderError, StreamCut
 from workbench.wire import headers
@@ -151,12 +152,13 @@ def join_vectors(parts: list[np.ndarray]) -> np.ndarray:
     return np.vstack(parts) if parts else np.empty((0, 0), dtype=np.float32)
 
 
-def read_models(body: Any) -> pd.DataFrame:
-    """Return the catalogue, one row a model, named by `model`; prices are columns such as `price.input`."""
+def read_models(body: Any, wish: Wish | None = None) -> pd.DataFrame:
+    """Return the models that fit, one row each, named by `model`; prices are columns such as `price.input`."""
     import pandas as pd  # noqa: PLC0415 - only models() needs it
 
     rows = [
-        {"model": row["id"], "owned_by": row.get("owned_by"), **(row.get("catalogue") or {})} for row in _data(body)
+        {"model": row["id"], "owned_by": row.get("owned_by"), **(row.get("catalogue") or {})}
+        for row in fitting(_data(body), wish or Wish())
     ]
     return pd.json_normalize(rows) if rows else pd.DataFrame(columns=["model", "owned_by"])
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from workbench.client import answers
+from workbench.client import models as choice
+from workbench.client.models import Advice, Wish
 from workbench.client.report_desk import frame
 from workbench.client.results import PublishedPrompt
 
@@ -44,9 +46,14 @@ def calls(request_id: str | None) -> Ask[list[dict[str, Any]]]:
     return Ask("/me/calls", answers.read_rows, query={"request_id": request_id} if request_id else {})
 
 
-def models() -> Ask[pd.DataFrame]:
-    """Ask for the catalogue."""
-    return Ask("/v1/models", answers.read_models)
+def models(wish: Wish) -> Ask[pd.DataFrame]:
+    """Ask for the models of the catalogue that fit."""
+    return Ask("/v1/models", lambda body: answers.read_models(body, wish))
+
+
+def recommend(wish: Wish) -> Ask[Advice]:
+    """Ask for the catalogue, to be told which of its models to take."""
+    return Ask("/v1/models", lambda body: choice.recommend(answers.read_rows(body), wish))
 
 
 def feedback(request_id: str, value: Any, comment: str | None) -> Ask[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workbench.client import answers, asks, requests
 from workbench.client.asks import Ask
 from workbench.client.base import Base, Prompt
+from workbench.client.models import Advice, Wish
 from workbench.client.stream import AsyncStream
 from workbench.errors import WorkbenchError
 
@@ -81,9 +82,32 @@ class AsyncGateway(Base):
             parts.append(answers.read_vectors(answer.data, len(batch)))
         return answers.join_vectors(parts)
 
-    async def models(self) -> pd.DataFrame:
-        """Return the catalogue, one row a model."""
-        return await self._ask(asks.models())
+    async def models(
+        self,
+        *,
+        task: str | None = None,
+        modality: str | None = None,
+        max_price: float | None = None,
+        min_context: int | None = None,
+        region: str | None = None,
+        provider: str | None = None,
+        search: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the models that the key may use and that fit, one row each.
+
+        `max_price` is in US dollars per million input tokens, `modality` is read or written (text, image, pdf, audio,
+        video), `search` are words of the name, description, provider or features.
+        """
+        wish = Wish(task, modality, max_price, min_context, region, provider, search)
+        return await self._ask(asks.models(wish))
+
+    async def recommend(self, *, task: str = "chat", **wish: Any) -> Advice:
+        """Rank the models that fit, with the reasons: by cost of a usual call, by latency seen, by how much they read.
+
+        `wish` takes the fields of `workbench.client.models.Wish`: `max_cost` (US dollars a call), `max_latency`
+        (seconds), `min_context`, `modality`, `region`, `provider`, `search`, `input_tokens`, `output_tokens`.
+        """
+        return await self._ask(asks.recommend(Wish(task=task, **wish)))
 
     # -- the caller's own --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ class ModelDesk(Desk):
         """Have the gateway read its configuration again; return what changed."""
         return dict(self.ask("POST", "/admin/v1/reload", {}, timeout=_TIMEOUT))
 
+    def catalogue(self) -> list[dict[str, Any]]:
+        """Return all models as the catalogue tells of them."""
+        return self._rows(self.ask("GET", "/v1/models", None, timeout=_TIMEOUT))
+
     def registered(self) -> list[dict[str, Any]]:
         """Return the models that were registered beside the configuration's."""
         return self._rows(self.ask("GET", "/admin/v1/models", None, timeout=_TIMEOUT))

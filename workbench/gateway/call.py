@@ -507,7 +507,8 @@ class Call:
     def _answer_headers(self, answer: Whole | Stream) -> Headers:
         assert self.attempt is not None
         headers = [*self._errand.headers(answer, self.attempt), *header_table.queued(self._queued)]
-        return self._with_limits(headers)
+        notice = self.upstream.catalogue.deprecations.of(self.question.model)
+        return self._with_limits([*headers, *header_table.notice(notice)])
 
     def _with_limits(self, headers: Headers) -> Headers:
         """Return the headers with what is left of the limits here, in the place of what is left of the provider's."""
@@ -602,7 +603,7 @@ class Call:
         if self._reply.ended:
             return
         dialect = self._errand.dialect
-        body = dialect.error_body(error, self._row.request_id)
+        body = dialect.error_body(self._with_notice(error), self._row.request_id)
         if self._reply.begun:
             told = error.event.raw if isinstance(error, StreamFailed) else dialect.error_event(body)
             kind = self._kind.partition(b";")[0].strip().lower().decode("latin-1")
@@ -613,6 +614,12 @@ class Call:
         else:
             headers = self._with_limits(dialect.error_headers(error))
             await self._reply.whole(status_of(error), body, headers, kind=dialect.error_type)
+
+    def _with_notice(self, error: WorkbenchError) -> WorkbenchError:
+        """Return an error that names the successor of a model past its day, which may be why."""
+        if notice := self._gateway.catalogue.deprecations.of(self._row.model):
+            error.hint = f"{error.hint} {notice}" if error.hint else notice
+        return error
 
     async def _record_anyway(self) -> None:
         try:

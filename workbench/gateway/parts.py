@@ -43,6 +43,7 @@ from workbench.gateway.state import State
 from workbench.gateway.telemetry.metrics import Metrics, metrics_folder
 from workbench.gateway.telemetry.traces import Traces, open_traces
 from workbench.gateway.unified.catalogue import Catalogue
+from workbench.gateway.unified.latencies import Latencies
 from workbench.gateway.unified.objects.desk import Objects
 from workbench.gateway.upstream import Upstream
 from workbench.settings import Settings, load_settings
@@ -92,6 +93,7 @@ class Parts:
         """The limits that replicas share; None: this gateway's are its own."""
         self.admission.lessors += [self.money] if self.shared_limits is None else [self.money, self.shared_limits]
         self.reports = Reports(self.spool.path)
+        self.latencies = Latencies(self.spool.path)
         self.history = History(self.admission, self.reports)
         self.raises = Raises(self.state, self.admission)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)

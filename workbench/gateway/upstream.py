@@ -53,6 +53,7 @@ class Upstream:
         before, self._before = self._before, None
         others = any(provider.kind != "local" for provider in self.settings.providers.values())
         await asyncio.to_thread(self.prices.load, self.models.deployments(), more=others)
+        self.catalogue.open()
         if before is not None and before.settings.gateway.timeouts == self.settings.gateway.timeouts:
             self.client = before.client
         else:

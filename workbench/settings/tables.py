@@ -223,6 +223,19 @@ class ModelSettings(Table):
     )
     deployments: list[DeploymentSettings] = Field(min_length=1, description="where it runs")
     price: Price | None = Field(None, description="its price; default: the price book")
+    description: str | None = Field(None, description="what it is good for, told by the catalogue")
+    reference: Annotated[str, AfterValidator(http_url)] | None = Field(
+        None, description="its documentation; default: the price book's source"
+    )
+    deprecated_on: date | None = Field(
+        None, description="day from which on callers are warned, such as 2027-01-31; default: what the price book tells"
+    )
+    successor: str | None = Field(None, description="model to use in its place once it is deprecated")
+    modalities: list[Literal["text", "image", "pdf", "audio", "video"]] = Field(
+        [], description="what it reads; default: what the price book tells"
+    )
+    context_tokens: int | None = Field(None, gt=0, description="most tokens of a prompt; default: the price book's")
+    max_output_tokens: int | None = Field(None, gt=0, description="most tokens of an answer; default: the price book's")
 
 
 class ConfigFile(Table):

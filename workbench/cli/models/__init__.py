@@ -10,6 +10,7 @@ import click
 from workbench.cli.models.add import add
 from workbench.cli.models.engines import ps, start, stop
 from workbench.cli.models.forget import forget
+from workbench.cli.models.recommend import recommend
 from workbench.cli.options import json_option
 
 
@@ -18,7 +19,7 @@ def command() -> None:
     """Onboard models of one's own, and see to the embedded ones."""
 
 
-for _command in (add, forget, ps, start, stop):
+for _command in (add, forget, ps, recommend, start, stop):
     command.add_command(_command)
 
 

@@ -36,6 +36,8 @@ _QUIET_SECONDS = 600.0
 _FORGOTTEN_SECONDS = 60.0
 """So long after a provider's last 429 low priority work is held to no number of calls at once."""
 _ROUND_SECONDS = 1.0
+_MANY_CALLS = 6
+"""Calls at once of which two are kept free: with one, a second online call within a few milliseconds would wait."""
 _LONGEST_RETRY = 60
 
 
@@ -254,7 +256,10 @@ class Gate:
     def _spare(self, most: int, now: float) -> int:
         """Return how many of the calls at once are kept free for online work; there is always one for the other."""
         part = int(self._part(most))
-        return min(math.ceil(part * self.settings.headroom), part - 1) if self._expects_online(now) else 0
+        if not self._expects_online(now):
+            return 0
+        least = 2 if part >= _MANY_CALLS else 1
+        return min(max(math.ceil(part * self.settings.headroom), least if self.settings.headroom else 0), part - 1)
 
     # -- what changes meanwhile --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from workbench.gateway.ledger.model_facts import NO_FACTS, ModelFacts, facts_of
 from workbench.gateway.ledger.rate import NO_EXTRAS, Extras, Rate, TokenPrices
 
 _FILE = "model_prices_and_context_window_backup.json"
@@ -44,6 +45,8 @@ class Entry:
     """Most tokens of a prompt."""
     max_output_tokens: int | None = None
     """Most tokens of an answer."""
+    facts: ModelFacts = NO_FACTS
+    """What else is known of it."""
     later: tuple[tuple[str, Entry], ...] = ()
     """What holds from a day on, in their order."""
 
@@ -101,6 +104,7 @@ class PriceTable:
             _rate(fields, looks=self._looks(name) if fields.get("mode") in _PICTURES else {}, edition=self._edition),
             _whole_number(fields.get("max_input_tokens")),
             _whole_number(fields.get("max_output_tokens")),
+            facts_of(fields),
         )
 
     def _looks(self, name: str) -> dict[str, float]:

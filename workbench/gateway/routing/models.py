@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol
 
 from workbench.errors import NotFound
+from workbench.gateway.routing.about import NOTHING, About
 from workbench.gateway.routing.patterns import filled, is_pattern, matched
 from workbench.settings import Kind, ModelSettings, Price, Settings
 
@@ -98,6 +99,8 @@ class Model:
     """Who may see it; None: everybody."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What was found out about it when it was registered, for the catalogue."""
+    about: About = NOTHING
+    """What the configuration tells of it, for the catalogue."""
 
 
 class Models:
@@ -200,6 +203,15 @@ def model_from(model: ModelSettings, settings: Settings) -> Model:
         fallbacks=tuple(model.fallbacks),
         substitutes=tuple(model.substitute),
         prefer_reserved=model.substitution == "prefer_reserved",
+        about=About(
+            description=model.description,
+            reference=model.reference,
+            deprecated_on=model.deprecated_on,
+            successor=model.successor,
+            modalities=tuple(model.modalities),
+            context_tokens=model.context_tokens,
+            max_output_tokens=model.max_output_tokens,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ TO_PROVIDER = {b"openai-beta": "OpenAI-Beta", b"traceparent": "traceparent", b"t
 
 _MODEL, _DEPLOYMENT = names.MODEL.encode(), names.DEPLOYMENT.encode()
 _SUBSTITUTED_FOR = names.SUBSTITUTED_FOR.encode()
+_NOTICE = names.NOTICE.encode()
 _QUEUE_MS = names.QUEUE_MS.encode()
 _COST, _UPSTREAM_ID = names.COST_USD.encode(), names.UPSTREAM_REQUEST_ID.encode()
 
@@ -41,6 +42,12 @@ def queued(seconds: float) -> Iterator[tuple[bytes, bytes]]:
     """Yield what an answer tells of the gateway's own queue, if it waited there."""
     if seconds:
         yield _QUEUE_MS, b"%d" % (seconds * 1000)
+
+
+def notice(sentence: str | None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what the caller should know of the model that was asked for."""
+    if sentence is not None:
+        yield _NOTICE, _printable(sentence)
 
 
 def _printable(text: str) -> bytes:

@@ -78,11 +78,15 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """Answer with all models."""
-        return json_reply(request, self._gateway.catalogue.list(await self._key(request)))
+        key = await self._key(request)
+        await self._gateway.latencies.refresh()
+        return json_reply(request, self._gateway.catalogue.list(key, self._gateway.latencies))
 
     async def show(self, request: Request) -> Response:
         """Answer with one model; its name may hold `/` and `:`."""
-        return json_reply(request, self._gateway.catalogue.get(request.path_params["name"], await self._key(request)))
+        key, name = await self._key(request), request.path_params["name"]
+        await self._gateway.latencies.refresh()
+        return json_reply(request, self._gateway.catalogue.get(name, key, self._gateway.latencies))
 
     async def _key(self, request: Request) -> Key | None:
         reader = await self._gateway.identities.reader(headers_of(request))
