@@ -217,7 +217,7 @@ class Gauge:
         """Return the money that may be held now, and what could be if nothing else were."""
         self._turn()
         room = self.purse.room()
-        if self.money is not None and not self.terms.shadow and not self.money.reaches(room):
+        if self.money is not None and not self.terms.shadow and not self.money.reaches(room, rest=True):
             room = max(0, self.money.left)
         return room, self.purse.left()
 

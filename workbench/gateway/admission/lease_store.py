@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,6 +79,8 @@ class Told:
     """Which of these wishes the process has answered."""
     granted: int = 0
     """What was leased just now."""
+    asked: bool = False
+    """Whether others were asked to give back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,10 @@ class LeaseStore:
                 connection.execute(money_leases_table.delete().where(_LEASE.lessee == lessee))
                 connection.execute(lessees_table.delete().where(_LESSEE.id == lessee))
 
-    def draw(self, lessee: str, wish: Wish, *, rest: bool) -> Told:
-        """Lease what is needed of an account, or more.
+    def draw(self, lessee: str, wish: Wish, *, rest: bool, wants: bool = False) -> Told:
+        """Lease what is needed of an account, or more; where less is left, nothing, or with `rest` all of it.
 
-        Where less is left, nothing is leased while others have some that they may give back, and with `rest` what is
-        left. Raises LeaseLost.
+        With `wants` others are asked to give back what they do not need, where that may help. Raises LeaseLost.
         """
         with self._state.transaction(tells=MONEY) as connection:
             if not self._book(connection, lessee, self._tail):
@@ -141,14 +142,17 @@ class LeaseStore:
             granted = 0
             if room >= wish.need:
                 granted = min(room, max(wish.need, min(wish.ahead, room // _SHARE)))
-            elif account.others and not rest:
+            elif rest:
+                granted = max(0, room)
+            asked = wants and granted < wish.need and account.others > 0
+            if asked and (rest or room + account.others >= wish.need):
                 more = money_table.update().where(_ACCOUNT.account == wish.account)
                 connection.execute(more.values(wanted=_ACCOUNT.wanted + 1))
             else:
-                granted = max(0, room)
+                asked = False
             if granted:  # a lease that is new answers to no wish that was before it
                 _change(connection, lessee, wish.account, granted, seen=0 if account.mine else account.wanted)
-            return _told(connection, lessee, wish.account, granted=granted)
+            return replace(_told(connection, lessee, wish.account), granted=granted, asked=asked)
 
     def look(self, lessee: str, back: Mapping[str, tuple[int, int]]) -> dict[str, Told]:
         """Book what was spent, give back amounts, and return how all accounts stand that something is leased of.
@@ -265,7 +269,7 @@ class LeaseStore:
         return True
 
 
-def _told(connection: sa.Connection, lessee: str, account: str, *, granted: int = 0) -> Told:
+def _told(connection: sa.Connection, lessee: str, account: str) -> Told:
     row = connection.execute(sa.select(money_table).where(_ACCOUNT.account == account)).one()
     leases = connection.execute(
         sa.select(_LEASE.lessee, _LEASE.amount, _LEASE.seen).where(_LEASE.account == account)
@@ -275,7 +279,6 @@ def _told(connection: sa.Connection, lessee: str, account: str, *, granted: int 
         mine=sum(lease.amount for lease in leases if lease.lessee == lessee),
         others=sum(lease.amount for lease in leases if lease.lessee != lessee),
         wanted=row.wanted, seen=max((lease.seen for lease in leases if lease.lessee == lessee), default=row.wanted),
-        granted=granted,
     )  # fmt: skip
 
 

@@ -15,8 +15,11 @@ class LeasedMoney(Protocol):
     left: int
     """Leased and not held, in picodollars."""
 
-    def reaches(self, more: int) -> bool:
-        """Tell whether so much more can be held; raises LeaseShort where that is not known yet."""
+    def reaches(self, more: int, *, rest: bool = False) -> bool:
+        """Tell whether so much more can be held; raises LeaseShort where that is not known yet.
+
+        With `rest`, all that there is of it will be held here.
+        """
 
     def hold(self, more: int) -> None:
         """Hold more for a call."""

@@ -44,6 +44,8 @@ _WANTED_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _DRY_SECONDS = 0.05
 """How long it is known that there is no more, without asking again."""
+_RECALL_SECONDS = 1.0
+"""How long others are not asked again to give back, where it did not help."""
 _WATCH_SECONDS = 1.0
 """Between two looks at whether another process is dead."""
 DEAD_SECONDS = 30.0
@@ -55,7 +57,10 @@ _PARTS = {"usd_total": "spent", "usd_per_day": "spent_day", "usd_per_month": "sp
 class MoneyAccount:
     """The lease of one budget."""
 
-    __slots__ = ("_desk", "_need", "drawn_at", "dry_until", "gauge", "held", "idle", "left", "slice", "wanted")
+    __slots__ = (
+        "_desk", "_need", "_rest", "drawn_at", "dry_of_rest", "dry_until", "gauge", "held", "idle", "left", "recall_at",
+        "slice", "wanted",
+    )  # fmt: skip
 
     def __init__(self, desk: MoneyLeases, gauge: Gauge) -> None:
         self._desk = desk
@@ -63,16 +68,20 @@ class MoneyAccount:
         self.left = self.held = self._need = 0
         self.idle = 0
         self.slice = _LEAST_SLICE
-        self.drawn_at = self.dry_until = 0.0
+        self._rest = self.dry_of_rest = False
+        self.drawn_at = self.dry_until = self.recall_at = 0.0
         self.wanted = 0
 
-    def reaches(self, more: int) -> bool:
-        """Tell whether so much more can be held; raises LeaseShort where that is not known yet."""
+    def reaches(self, more: int, *, rest: bool = False) -> bool:
+        """Tell whether so much more can be held; raises LeaseShort where that is not known yet.
+
+        With `rest`, all that there is of it will be held here.
+        """
         if more <= self.left:
             return True
-        if monotonic() < self.dry_until:
+        if monotonic() < self.dry_until and (self.dry_of_rest or not rest):
             return False
-        self._need = more
+        self._need, self._rest = more, rest
         raise LeaseShort(self)
 
     def hold(self, more: int) -> None:
@@ -90,7 +99,7 @@ class MoneyAccount:
 
     async def fetch(self) -> None:
         """Lease more, or find out that there is no more."""
-        await self._desk.draw(self, self._need)
+        await self._desk.draw(self, self._need, rest=self._rest)
 
     def wish(self, need: int, ahead: int) -> Wish:
         """Return what to ask for, so that so much is left."""
@@ -150,9 +159,9 @@ class MoneyLeases:
 
     # -- more --------------------------------------------------------------------------------------------------------
 
-    async def draw(self, account: MoneyAccount, need: int) -> None:
-        """Lease what is needed, or all that is left; a call that is given up does not end what it began."""
-        await asyncio.shield(self._start(self._draw(account, need)))
+    async def draw(self, account: MoneyAccount, need: int, *, rest: bool) -> None:
+        """Lease what is needed, or with `rest` all that is left; a call that is given up does not end what it began."""
+        await asyncio.shield(self._start(self._draw(account, need, rest=rest)))
 
     def draw_ahead(self, account: MoneyAccount, need: int) -> None:
         """Lease more before it is needed."""
@@ -167,32 +176,37 @@ class MoneyLeases:
         try:
             async with self._lock:
                 if 4 * account.left < need * account.slice:
-                    await self._ask(account, account.left + 1, ahead=need * account.slice, rest=True, waits=False)
+                    told = await self._ask(account, account.left + 1, ahead=need * account.slice, rest=True)
+                    if not told.granted:
+                        account.dry_until, account.dry_of_rest = monotonic() + _DRY_SECONDS, True
         except Unavailable as error:
             _log.warning("money was not leased ahead of need: %s", error)
 
-    async def _draw(self, account: MoneyAccount, need: int) -> None:
+    async def _draw(self, account: MoneyAccount, need: int, *, rest: bool) -> None:
         async with self._lock:
             if need <= account.left:  # another call has drawn for this one, too
                 return
-            told = await self._ask(account, need, ahead=need * account.slice)
+            wants = monotonic() >= account.recall_at
+            told = await self._ask(account, need, ahead=need * account.slice, rest=rest, wants=wants)
         if need <= account.left:
             return
-        end = monotonic() + _WANTED_SECONDS
-        row = account.gauge.terms.row
-        while told.others and monotonic() < end:
-            await asyncio.sleep(_POLL_SECONDS)
-            if await asyncio.to_thread(self._store.answered, row, str(self._lessee), told.wanted):
-                break
-        async with self._lock:
-            if need > account.left:
-                await self._ask(account, need, ahead=need * account.slice, rest=True)
-            if need > account.left:
-                account.dry_until = monotonic() + _DRY_SECONDS
+        if told.asked:
+            end = monotonic() + _WANTED_SECONDS
+            row = account.gauge.terms.row
+            while monotonic() < end:
+                await asyncio.sleep(_POLL_SECONDS)
+                if await asyncio.to_thread(self._store.answered, row, str(self._lessee), told.wanted):
+                    break
+            async with self._lock:
+                if need > account.left:
+                    await self._ask(account, need, ahead=need * account.slice, rest=rest)
+        if need > account.left:
+            now = monotonic()
+            account.dry_until, account.dry_of_rest = now + _DRY_SECONDS, rest
+            if told.asked:
+                account.recall_at = now + _RECALL_SECONDS
 
-    async def _ask(
-        self, account: MoneyAccount, need: int, *, ahead: int, rest: bool = False, waits: bool = True
-    ) -> Told:
+    async def _ask(self, account: MoneyAccount, need: int, *, ahead: int, rest: bool, wants: bool = False) -> Told:
         """Draw once; the lock is held."""
         row = account.gauge.terms.row
         if row not in self._accounts:  # what calls hold that began before is not leased yet
@@ -205,7 +219,7 @@ class MoneyLeases:
                 self._lessee = lessee
             try:
                 wish = account.wish(need, ahead)
-                told = await asyncio.to_thread(self._store.draw, self._lessee, wish, rest=rest)
+                told = await asyncio.to_thread(self._store.draw, self._lessee, wish, rest=rest, wants=wants)
                 break
             except LeaseLost:
                 self._lose()
@@ -215,8 +229,6 @@ class MoneyLeases:
         account.drawn_at = now
         account.left += told.granted
         account.idle = 0
-        if not told.granted and not waits:
-            account.dry_until = now + _DRY_SECONDS
         if self._looking is None or self._looking.done():
             self._looking = self._start(self._look())
         return told

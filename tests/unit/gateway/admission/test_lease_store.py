@@ -130,8 +130,9 @@ async def test_where_too_little_is_left_others_are_asked_to_give_back_first(
     store: LeaseStore, other: LeaseStore
 ) -> None:
     store.draw("a", wish(CAP - 10), rest=False)
-    told = other.draw("b", wish(100), rest=False)
-    assert (told.granted, told.others, told.wanted) == (0, CAP - 10, 1)
+    assert not other.draw("b", wish(CAP + 1), rest=False, wants=True).asked  # nobody could help
+    told = other.draw("b", wish(100), rest=False, wants=True)
+    assert (told.granted, told.others, told.wanted, told.asked) == (0, CAP - 10, 1, True)
     assert not other.answered("key_1", "b", told.wanted)
     heard = store.look("a", {})["key_1"]
     assert heard.wanted > heard.seen

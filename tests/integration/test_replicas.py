@@ -1,0 +1,219 @@
+"""Two gateway processes on one PostgreSQL and one Redis: one limit, one budget, one set of keys, prompts and models."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from workbench.errors import MissingComponent
+from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.postgres import PostgresServer, postgres_server
+from workbench.testing.redis import RedisServer, redis_server
+from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
+from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+
+HTTP = httpx.Client(timeout=30, trust_env=False)
+CALL = {"model": "chatty", "max_tokens": 60, "messages": [{"role": "user", "content": "word " * 50}]}
+
+
+class Pair(NamedTuple):
+    """Two gateways and what they share."""
+
+    first: RunningGateway
+    second: RunningGateway
+    database: str
+    postgres: PostgresServer
+    redis: RedisServer
+    providers: SimulatedProviders
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with contextlib.ExitStack() as stack:
+        try:
+            postgres = stack.enter_context(postgres_server())
+            redis = stack.enter_context(redis_server())
+        except MissingComponent as error:
+            pytest.skip(str(error))
+        providers = stack.enter_context(simulated_providers())
+        database = postgres.new_database()
+        config = f'{simulated_config(providers)}\n[state]\ndatabase = "{database}"\nlimits = "{redis.url}"\n'
+        environ = {KEY_VARIABLE: providers.credential}
+        with ThreadPoolExecutor(2) as threads:  # they begin at once, on an empty database
+            homes = [tmp_path_factory.mktemp("gateway") for _ in range(2)]
+            made = [running_gateway(home, config=config, environ=environ) for home in homes]
+            first, second = threads.map(stack.enter_context, made)
+        yield Pair(first, second, database, postgres, redis, providers)
+
+
+def admin(gateway: RunningGateway, method: str, path: str, **more: Any) -> httpx.Response:
+    token = {"authorization": f"Bearer {gateway.owner_token}"}
+    return HTTP.request(method, f"{gateway.url}{path}", headers=token, **more)
+
+
+def issue(gateway: RunningGateway, **wish: Any) -> dict[str, Any]:
+    answer = admin(gateway, "POST", "/admin/v1/keys", json={"kind": "exploration", **wish})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def ask(gateway: RunningGateway, key: str, **more: Any) -> httpx.Response:
+    bearer = {"authorization": f"Bearer {key}"}
+    return HTTP.post(f"{gateway.url}/v1/chat/completions", json={**CALL, **more}, headers=bearer)
+
+
+def known_to(gateway: RunningGateway, key: str) -> None:
+    url = f"{gateway.url}/me"
+    wait_until(
+        lambda: HTTP.get(url, headers={"authorization": f"Bearer {key}"}).status_code == 200,
+        "a key is not known", seconds=10,
+    )  # fmt: skip
+
+
+def spent_in_ledgers(pair: Pair, key_id: str) -> float:
+    total = 0.0
+    for gateway in (pair.first, pair.second):
+        with sqlite3.connect(gateway.home / "ledger" / "calls.db") as ledger:
+            query = "SELECT COALESCE(SUM(cost_usd), 0) FROM calls WHERE key_id = ?"
+            total += ledger.execute(query, (key_id,)).fetchone()[0]
+    return total
+
+
+def money(pair: Pair, key_id: str) -> tuple[float, float]:
+    """Return what the state database has as spent, and as leased."""
+    engine = sa.create_engine(pair.database)
+    with engine.connect() as connection:
+        spent = connection.execute(sa.text("SELECT spent FROM money WHERE account = :key"), {"key": key_id}).scalar()
+        leased = "SELECT COALESCE(SUM(amount), 0) FROM money_leases WHERE account = :key"
+        held = connection.execute(sa.text(leased), {"key": key_id}).scalar()
+    engine.dispose()
+    return (spent or 0) / 1e12, float(held or 0) / 1e12
+
+
+def test_a_limit_is_one_for_both_and_all_of_it_can_be_used(pair: Pair) -> None:
+    key = issue(pair.first, limits={"requests_per_minute": 20})["key"]
+    known_to(pair.second, key)
+    turns = itertools.cycle((pair.first, pair.second))
+    with ThreadPoolExecutor(6) as threads:
+        told = Counter(threads.map(lambda gateway: ask(gateway, key).status_code, itertools.islice(turns, 40)))
+    assert told == {200: 20, 429: 20}
+    refused = ask(pair.second, key)
+    assert (refused.status_code, refused.headers["x-ratelimit-remaining-requests"]) == (429, "0")
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+
+
+def test_what_one_leased_and_did_not_use_the_other_can(pair: Pair) -> None:
+    key = issue(pair.first, limits={"requests_per_minute": 20})["key"]
+    known_to(pair.second, key)
+    assert [ask(pair.first, key).status_code for _ in range(3)] == [200] * 3
+    told = Counter(ask(pair.second, key).status_code for _ in range(25))
+    assert told == {200: 17, 429: 8}
+
+
+def test_calls_at_once_are_counted_together(pair: Pair) -> None:
+    key = issue(pair.first, limits={"concurrent": 4})["key"]
+    known_to(pair.second, key)
+    pair.providers.fail("stall", frames=3, times=0)
+    all_told = threading.Barrier(12, timeout=60)
+
+    def stream(gateway: RunningGateway) -> int:
+        bearer = {"authorization": f"Bearer {key}"}
+        body = {**CALL, "stream": True}
+        with HTTP.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, headers=bearer) as answer:
+            all_told.wait()  # no call ends before all are decided on
+            return answer.status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        told = Counter(threads.map(stream, [pair.first, pair.second] * 6))
+    pair.providers.clear()
+    assert told == {200: 4, 429: 8}
+    wait_until(lambda: ask(pair.second, key).status_code == 200, "what ended makes no room", seconds=10)
+
+
+def test_a_budget_is_one_for_both_to_the_last_picodollar(pair: Pair) -> None:
+    pair.providers.clear()
+    cap = 0.004
+    issued = issue(pair.first, budget={"usd_total": cap})
+    key, key_id = issued["key"], issued["id"]
+    known_to(pair.second, key)
+    turns = itertools.cycle((pair.first, pair.second))
+    with ThreadPoolExecutor(4) as threads:
+        told = Counter(threads.map(lambda gateway: ask(gateway, key).status_code, itertools.islice(turns, 80)))
+    assert told.keys() == {200, 429}
+    wait_until(
+        lambda: {ask(gateway, key).status_code for gateway in (pair.first, pair.second)} == {429},
+        "the budget is not used up", seconds=20,
+    )  # fmt: skip
+    wait_until(lambda: money(pair, key_id)[1] == 0, lambda: f"held at rest: {money(pair, key_id)}", seconds=20)
+    spent = spent_in_ledgers(pair, key_id)
+    assert money(pair, key_id)[0] == pytest.approx(spent, abs=1e-11)
+    assert sum(line.usd for line in pair.providers.simulator.invoice.lines()) == pytest.approx(spent, abs=1e-9)
+    assert cap * 0.9 < spent <= cap
+
+
+def test_a_revoked_key_is_dead_on_both_within_two_seconds(pair: Pair) -> None:
+    issued = issue(pair.first)
+    known_to(pair.second, issued["key"])
+    began = time.monotonic()
+    assert admin(pair.first, "DELETE", f"/admin/v1/keys/{issued['id']}").status_code == 200
+    wait_until(lambda: ask(pair.second, issued["key"]).status_code == 401, "it lives on", seconds=10)
+    assert time.monotonic() - began < 5  # two seconds, and the call that finds out, on a busy machine
+    assert ask(pair.first, issued["key"]).status_code == 401
+
+
+def test_prompts_and_models_are_seen_by_both(pair: Pair) -> None:
+    key = issue(pair.first)["key"]
+    known_to(pair.second, key)
+    prompt = {"version": 1, "template": "Say {{ word }}", "reason": "a test"}
+    assert admin(pair.first, "POST", "/v1/prompts/greeting@live", json=prompt).status_code in (200, 201)
+    model = {"name": "added", "provider": "sim", "model": "sim-more"}
+    assert admin(pair.second, "POST", "/admin/v1/models", json=model).status_code in (200, 201)
+    bearer = {"authorization": f"Bearer {key}"}
+    wait_until(
+        lambda: HTTP.get(f"{pair.second.url}/v1/prompts/greeting@live", headers=bearer).status_code == 200,
+        "the prompt is not seen", seconds=10,
+    )  # fmt: skip
+    wait_until(lambda: ask(pair.first, key, model="added").status_code == 200, "the model is not seen", seconds=10)
+
+
+def test_without_its_database_a_gateway_serves_known_keys_and_recovers_by_itself(pair: Pair) -> None:
+    key = issue(pair.first)["key"]
+    known_to(pair.second, key)
+    pair.postgres.stop()
+    try:
+        assert {ask(gateway, key).status_code for gateway in (pair.first, pair.second)} == {200}
+        refused = admin(pair.first, "POST", "/admin/v1/keys", json={"kind": "exploration"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "state_unavailable")
+    finally:
+        pair.postgres.start()
+    wait_until(
+        lambda: admin(pair.first, "POST", "/admin/v1/keys", json={"kind": "exploration"}).status_code == 201,
+        "the database is not used again", seconds=20,
+    )  # fmt: skip
+    known_to(pair.second, issue(pair.first)["key"])
+
+
+def test_without_redis_calls_that_have_limits_are_refused_by_name_and_others_served(pair: Pair) -> None:
+    limited, free = issue(pair.first, limits={"concurrent": 3})["key"], issue(pair.first)["key"]
+    known_to(pair.second, free)
+    known_to(pair.second, limited)
+    pair.redis.stop()
+    try:
+        refused = ask(pair.second, limited)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "limits_unavailable")
+        assert "Redis" in refused.json()["error"]["message"]
+        assert ask(pair.second, free).status_code == 200
+    finally:
+        pair.redis.start()
+    wait_until(lambda: ask(pair.second, limited).status_code == 200, "Redis is not used again", seconds=20)
