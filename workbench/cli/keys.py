@@ -1,4 +1,4 @@
-"""`workbench keys`: issue, list and revoke gateway keys, over HTTP."""
+"""`workbench keys`: issue, list, show, rotate and revoke gateway keys, over HTTP."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ _TIMEOUT = 10.0
 _DAY = 86400
 
 
+_anybodys = click.option("--any", "anybodys", is_flag=True, help="Whoever owns it; an admin's right.")
+
+
 @click.group()
 def command() -> None:
-    """Issue, list and revoke gateway keys."""
+    """Issue, list, show, rotate and revoke gateway keys."""
 
 
 @command.command()
@@ -31,6 +34,9 @@ def command() -> None:
 @click.option(
     "--models", multiple=True, metavar="PATTERN", help="A model that it may use, as fast or gpt-*; repeatable."
 )
+@click.option(
+    "--feature", "features", multiple=True, metavar="NAME", help="A feature that it may use, as tools; repeatable."
+)
 @click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Most calls a minute.")
 @click.option("--tpm", type=click.IntRange(min=1), metavar="N", help="Most tokens a minute.")
 @click.option("--concurrent", type=click.IntRange(min=1), metavar="N", help="Most calls at once.")
@@ -41,11 +47,11 @@ def command() -> None:
 @json_option
 def issue(
     *, note: str, expires_in: int | None, url: str | None, as_json: bool, production: bool, owner: str | None,
-    use_case: str | None, models: tuple[str, ...], **limits: float | None,
+    use_case: str | None, models: tuple[str, ...], features: tuple[str, ...], **limits: float | None,
 ) -> None:  # fmt: skip
     """Issue a key; it is shown this once."""
     desk = _desk(url)
-    held_to = _held_to(owner=owner, use_case=use_case, models=models, **limits)
+    held_to = _held_to(owner=owner, use_case=use_case, models=models, features=features, **limits)
     if production or held_to:
         wish = {"kind": "production" if production else "exploration", "note": note, **held_to}
         life = expires_in if expires_in is not None or production else _DAY
@@ -85,7 +91,44 @@ def list_(*, everybodys: bool, url: str | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("key_id")
-@click.option("--any", "anybodys", is_flag=True, help="Whoever owns it; an admin's right.")
+@_anybodys
+@url_option
+@json_option
+def show(*, key_id: str, anybodys: bool, url: str | None, as_json: bool) -> None:
+    """Show what may be told of a key: its life, scopes, limits and budget."""
+    desk = _desk(url)
+    key = (desk.show_any if anybodys else desk.show)(key_id, timeout=_TIMEOUT)
+    if as_json:
+        click.echo(json.dumps(key))
+        return
+    for name, value in key.items():
+        if value not in (None, "", {}):
+            click.echo(f"{name + ':':<14}{value if isinstance(value, str) else json.dumps(value)}")
+
+
+@command.command()
+@click.argument("key_id")
+@click.option(
+    "--overlap", type=Duration(), default="10m", show_default=True, help="How long the old key goes on; 0 ends it."
+)
+@_anybodys
+@url_option
+@json_option
+def rotate(*, key_id: str, overlap: int, anybodys: bool, url: str | None, as_json: bool) -> None:
+    """Put a new key in the place of one; it may do the same, and is shown this once."""
+    desk = _desk(url)
+    issued = (desk.rotate_any if anybodys else desk.rotate)(key_id, overlap_seconds=overlap, timeout=_TIMEOUT)
+    if as_json:
+        told = {"id": issued.id, "key": issued.key, "expires_at": issued.expires_at, "gateway_url": desk.url}
+        click.echo(json.dumps(told))
+        return
+    click.echo(issued.key)
+    click.echo(f"{issued.id} at {desk.url}; {key_id} ends in {overlap} seconds.", err=True)
+
+
+@command.command()
+@click.argument("key_id")
+@_anybodys
 @url_option
 def revoke(*, key_id: str, anybodys: bool, url: str | None) -> None:
     """Revoke a key at once, by its id."""
@@ -95,8 +138,9 @@ def revoke(*, key_id: str, anybodys: bool, url: str | None) -> None:
 
 
 def _held_to(
-    *, owner: str | None, use_case: str | None, models: tuple[str, ...], rpm: float | None, tpm: float | None,
-    concurrent: float | None, usd: float | None, usd_per_day: float | None, usd_per_month: float | None,
+    *, owner: str | None, use_case: str | None, models: tuple[str, ...], features: tuple[str, ...],
+    rpm: float | None, tpm: float | None, concurrent: float | None, usd: float | None, usd_per_day: float | None,
+    usd_per_month: float | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what was wished, without what was not."""
     limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent": concurrent}
@@ -104,7 +148,7 @@ def _held_to(
     wish: dict[str, Any] = {
         "owner": owner,
         "use_case": use_case,
-        "scopes": {"models": list(models)} if models else None,
+        "scopes": {name: list(some) for name, some in (("models", models), ("features", features)) if some},
         "limits": {name: most for name, most in limits.items() if most is not None},
         "budget": {name: most for name, most in budget.items() if most is not None},
     }

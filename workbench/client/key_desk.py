@@ -52,6 +52,31 @@ class KeyDesk(Desk):
         except (KeyError, TypeError) as error:
             raise self.no_gateway() from error
 
+    def show(self, key_id: str, *, timeout: float) -> dict[str, Any]:
+        """Return what may be told of one of the identity's keys; raises NotFound for any other."""
+        return self._told(self.ask("GET", f"/keys/{quote(key_id, safe='')}", None, timeout=timeout))
+
+    def show_any(self, key_id: str, *, timeout: float) -> dict[str, Any]:
+        """Return what may be told of a key of any owner; an admin's right."""
+        return self._told(self.ask("GET", f"/admin/v1/keys/{quote(key_id, safe='')}", None, timeout=timeout))
+
+    def _told(self, answer: Any) -> dict[str, Any]:
+        if not isinstance(answer, dict):
+            raise self.no_gateway()
+        return answer
+
+    def rotate(self, key_id: str, *, overlap_seconds: int, timeout: float) -> IssuedKey:
+        """Return a new key in the place of one of the identity's, which ends after the overlap."""
+        return self._rotated("/keys", key_id, overlap_seconds, timeout)
+
+    def rotate_any(self, key_id: str, *, overlap_seconds: int, timeout: float) -> IssuedKey:
+        """Return a new key in the place of one of any owner; an admin's right."""
+        return self._rotated("/admin/v1/keys", key_id, overlap_seconds, timeout)
+
+    def _rotated(self, root: str, key_id: str, overlap_seconds: int, timeout: float) -> IssuedKey:
+        path = f"{root}/{quote(key_id, safe='')}/rotate"
+        return self._issued(self.ask("POST", path, {"overlap_seconds": overlap_seconds}, timeout=timeout))
+
     def revoke(self, key_id: str, *, timeout: float) -> None:
         """Revoke a key at once."""
         self.ask("DELETE", f"/keys/{quote(key_id, safe='')}", None, timeout=timeout)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.gateway.access.admin_routes import AdminKeyRoutes
 from workbench.gateway.access.routes import KeyRoutes, MeRoutes
+from workbench.gateway.access.slack import routes as slack
 from workbench.gateway.admission.routes import AdmissionRoutes
 from workbench.gateway.alerts.routes import AlertRoutes
 from workbench.gateway.audit.routes import AuditRoutes
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/me/usage", me.usage),
         Route("/keys", keys.list),
         Route("/keys/exploration", keys.issue, methods=["POST"]),
+        Route("/keys/{id}", keys.show),
         Route("/keys/{id}/rotate", keys.rotate, methods=["POST"]),
         Route("/keys/{id}", keys.revoke, methods=["DELETE"]),
         Route("/admin/v1/keys", admin_keys.list),
@@ -135,6 +137,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/metrics", MetricsRoutes(gateway).show),
         Route("/admin/v1/alerts", alerts.list),
         Route("/admin/v1/alerts/test", alerts.test, methods=["POST"]),
+        Route(slack.PATH, slack.SlackRoutes(gateway).command, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

@@ -34,6 +34,7 @@ from workbench.settings.identity import (
 )
 from workbench.settings.load import config_path, load_settings, parse_settings
 from workbench.settings.price import DatedPrice, Price
+from workbench.settings.slack import SlackSettings
 from workbench.settings.tables import (
     CONFIG_NAME,
     EMBEDDED_MODELS,
@@ -85,6 +86,7 @@ __all__ = [
     "Roles",
     "RoutingSettings",
     "Settings",
+    "SlackSettings",
     "StateSettings",
     "Timeouts",
     "TrackingSettings",

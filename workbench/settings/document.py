@@ -182,6 +182,8 @@ def _values(annotation: Any) -> str:
         return _values(arguments[0])
     if origin is Literal:
         return " | ".join(map(toml_value, arguments))
+    if origin is dict:
+        return f"{{ <name> = {_values(arguments[1])}, ... }}"
     if origin is list:
         return f"[{_values(arguments[0])}, ...]"
     return {str: "text", int: "whole number", float: "number", bool: "true | false", date: "day"}[annotation]

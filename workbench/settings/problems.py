@@ -43,6 +43,7 @@ def find_problems(
     # The raw tables are read, so that these are told beside wrong types.
     found += _providers(tables)
     found += _credentials(tables, folder, environ) if credentials else ()
+    found += _signing_secret(tables, folder, environ) if credentials else ()
     found += _models(tables)
     found += _files_provider(tables)
     found += _review(tables, folder)
@@ -148,6 +149,22 @@ def _of_kind(provider: dict[str, Any], row: KindRow) -> Iterator[tuple[str, str,
         (form,) = credential
         if form in REFERENCES and form not in row.references:
             yield "credential", f"{form!r} is no sign-in of kind {kind!r}", f"expected {row.reference}"
+
+
+def _signing_secret(
+    tables: dict[str, Any], folder: Path, environ: Mapping[str, str]
+) -> Iterator[tuple[Place, str, str]]:
+    at = ("slack", "signing_secret")
+    try:
+        credential = Credential.model_validate(_table(tables.get("slack"))["signing_secret"])
+    except (KeyError, ValidationError):
+        return  # there is none, or it is told already
+    if not credential.holds_secret:
+        yield at, "a cloud's sign-in", f"expected {REFERENCES['env']} or {REFERENCES['file']}"
+        return
+    secret, source = look_up(credential, folder=folder, environ=environ)
+    if not secret:
+        yield at, f"{source} is missing or empty", f"set {source}"
 
 
 def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:

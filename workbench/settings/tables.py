@@ -21,6 +21,7 @@ from workbench.settings.identity import IdentitySettings
 from workbench.settings.price import DatedPrice, Price
 from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
+from workbench.settings.slack import SlackSettings
 from workbench.settings.table import Table
 from workbench.settings.telemetry import TelemetrySettings
 from workbench.settings.values import (
@@ -247,6 +248,7 @@ class ConfigFile(Table):
     jupyter: JupyterSettings = JupyterSettings()
     policy: PolicySettings = PolicySettings()
     identity: IdentitySettings = IdentitySettings()
+    slack: SlackSettings = SlackSettings()
     routing: RoutingSettings = RoutingSettings()
     admission: AdmissionSettings = AdmissionSettings()
     fairness: FairnessSettings = FairnessSettings()

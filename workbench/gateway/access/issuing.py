@@ -208,9 +208,9 @@ class Issuer:
         With the same scopes, limits and budget, and as long a life. Raises NotFound, for a key that is not `owner`'s
         too, and Conflict for one that is dead.
         """
-        old = self._keys.get(key_id)
-        if old is None or (owner is not None and old.owner != owner.name):
-            raise _unknown(key_id) if owner is None else _not_yours(key_id)
+        old = self._keys.get(key_id) if owner is None else self.own(key_id, owner)
+        if old is None:
+            raise _unknown(key_id)
         now = self._keys.now()
         if old.dead_since(now) is not None:
             raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
@@ -293,12 +293,16 @@ class Issuer:
         key = await self.find(key_id)
         return key if self._keys.get(key_id) is None else (await self.revoke_all([key]))[0]
 
-    async def revoke(self, key_id: str, owner: Identity) -> Key:
-        """End a key of `owner` now, its calls in flight too; raises NotFound for any other key."""
+    def own(self, key_id: str, owner: Identity) -> Key:
+        """Return a key of `owner`; raises NotFound for any other key."""
         key = self._keys.get(key_id)
         if key is None or key.owner != owner.name:
             raise _not_yours(key_id)
-        return (await self.revoke_all([key]))[0]
+        return key
+
+    async def revoke(self, key_id: str, owner: Identity) -> Key:
+        """End a key of `owner` now, its calls in flight too; raises NotFound for any other key."""
+        return (await self.revoke_all([self.own(key_id, owner)]))[0]
 
     async def revoke_all(self, keys: Iterable[Key]) -> list[Key]:
         """End keys now, whoever owns them."""

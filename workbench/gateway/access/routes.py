@@ -45,6 +45,12 @@ class KeyRoutes:
         owner = await self._gateway.identities.of(headers_of(request))
         return json_reply(request, {"data": [key.as_dict() for key in self._gateway.keys.owned_by(owner.name)]})
 
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /keys/{id}`."""
+        owner = await self._gateway.identities.of(headers_of(request))
+        key = self._gateway.issuer.own(request.path_params["id"], owner)
+        return json_reply(request, {**key.as_dict(), "left": self._gateway.admission.left(key)})
+
     async def rotate(self, request: Request) -> Response:
         """Answer `POST /keys/{id}/rotate`."""
         owner = await self._gateway.identities.of(headers_of(request))
