@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 import workbench
 from workbench.cli import main
+from workbench.gateway.audit.lake import Lake
+from workbench.gateway.audit.shipping import prune, ship
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.reports.answering import answer
@@ -81,35 +80,24 @@ def history() -> Iterator[LedgerRow]:
     yield row(323, NOON - timedelta(days=1), use_case=None, owner="eve", model="slow", cost_usd=None)
 
 
-async def _write(folder: Path) -> None:
+async def _keep(folder: Path, *groups: list[LedgerRow], lake: Path) -> None:
+    """Write rows by a real spool; all groups but the last are shipped, and their first minute leaves the spool."""
     spool = Spool(folder)
     spool.open()
-    await asyncio.gather(*(spool.write(one) for one in history()))
+    for group in groups:
+        await asyncio.to_thread(ship, spool.path, Lake(str(lake)))
+        await asyncio.gather(*(spool.write(one) for one in group))
+    await asyncio.to_thread(prune, spool.path, before=utc_text((NOON + timedelta(minutes=1)).timestamp()))
     await asyncio.to_thread(spool.close)
-
-
-def ship(home: Path, *, but_leave: int) -> None:
-    """Put all rows into the lake as they lie in the spool, and take all but the last ones out of the spool."""
-    with sqlite3.connect(home / "ledger" / "calls.db") as spool:
-        spool.row_factory = sqlite3.Row
-        rows = [dict(one) for one in spool.execute("SELECT * FROM calls ORDER BY seq")]
-        spool.execute("DELETE FROM calls WHERE seq <= ?", (len(rows) - but_leave,))
-    by_date: dict[str, list[dict[str, Any]]] = {}
-    for one in rows[:-10]:  # the last ten were never shipped
-        by_date.setdefault(one["time"][:10], []).append(one)
-    for date, some in by_date.items():
-        folder = home / "lake" / f"date={date}" / "writer=w0"
-        folder.mkdir(parents=True)
-        half = len(some) // 2
-        for number, part in enumerate((some[:half], some[half:])):
-            pq.write_table(pa.Table.from_pylist(part), folder / f"part-{number}.parquet") if part else None
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     home = tmp_path_factory.mktemp("home")
-    asyncio.run(_write(home / "ledger"))
-    ship(home, but_leave=100)
+    rows = list(history())
+    asyncio.run(_keep(home / "ledger", rows[:200], rows[200:-10], rows[-10:], lake=home / "lake"))
+    elsewhere = [row(900, NOON, use_case="elsewhere", cost_usd=0.0)]  # it has the same number in a chain of another
+    asyncio.run(_keep(home / "other", elsewhere, [], lake=home / "lake"))
     with running_gateway(home, config=CONFIG, environ={"ACME_KEY": "x"}) as running:
         yield running
 
@@ -130,7 +118,8 @@ def ask(admin: httpx.Client, path: str = "/usage", **query: str) -> Any:
 def test_lake_and_spool_are_read_as_one_and_no_row_counts_twice(admin: httpx.Client) -> None:
     told = ask(admin, group_by="use_case,model", since="2020-01-01")
     rows = {(one["use_case"], one["model"]): one for one in told["data"]}
-    assert told["total"]["calls"] == 324
+    assert told["total"]["calls"] == 325
+    assert rows["elsewhere", "fast"]["calls"] == 1, "another gateway ships to the same lake"
     assert rows["menus", "fast"]["calls"] == 300
     assert rows["search", "fast"]["calls"] == 23
     assert rows["search", "fast"]["errors"] == 3
@@ -162,6 +151,7 @@ def asking(gateway: RunningGateway) -> Callable[..., Any]:
     [
         ({"tag:team": "kitchen"}, 300),
         ({"user": "ben", "outcome": "ok"}, 20),
+        ({"use_case": "elsewhere"}, 1),
         ({"until": NOON.strftime("%Y-%m-%dT00:00:00Z")}, 1),
         ({"since": (NOON + timedelta(minutes=1)).isoformat(), "use_case": "menus"}, 240),
         ({"since": "1h"}, 0),
@@ -229,7 +219,7 @@ def test_the_idle_pool_is_named_with_its_dollars(admin: httpx.Client) -> None:
     (move,) = pool["movable"]
     assert move["model"] == "fast"
     # 60 calls a minute with 150 tokens each want 9,000 tokens: all of them had room.
-    assert move["tokens"] == 300 * 150 + 3 * 150
+    assert move["tokens"] == 300 * 150 + 4 * 150
     assert move["saved_usd"] == pytest.approx(30)
     assert any("Move fast to acme/pool" in text and "30.00 USD" in text for text in pool["advice"])
 
@@ -268,5 +258,5 @@ def test_the_command_line_shows_a_table_and_writes_csv_that_adds_up(at_home: str
 def test_python_gets_a_data_frame(gateway: RunningGateway, at_home: str) -> None:
     with workbench.Gateway(url=at_home, key=gateway.issue_key()) as gw:
         table = gw.usage("use_case,day", since="30d", model="fast")
-    assert table.groupby("use_case")["calls"].sum().to_dict() == {"menus": 300, "search": 23}
+    assert table.groupby("use_case")["calls"].sum().to_dict() == {"elsewhere": 1, "menus": 300, "search": 23}
     assert table.attrs["total"]["cost_usd"] == 30

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 Outcome = Literal["ok", "refused", "failed", "client_left", "unknown"]
+RESERVED_CAPACITY = "/reserved-capacity"
+"""The path of rows that book hours of reserved capacity, by which reports tell them from calls."""
 GENESIS = "0" * 64
 """The `prev_hash` of a writer's first row."""
 EDITION = 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.gateway.reports.asked import Pool
 from workbench.gateway.reports.question import Question, condition
-from workbench.gateway.reports.usage import COST, records
+from workbench.gateway.reports.usage import A_CALL, COST, records
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,10 +28,11 @@ _RESERVED = """
 def showback(connection: duckdb.DuckDBPyConnection, asked: Question, pools: Sequence[Pool]) -> dict[str, Any]:
     """Return a row for each use case, and one (`idle`) for what of the reservations nobody used.
 
-    A pool's cost is shared by the tokens that each had of what it could have given.
+    A pool's cost is shared by the tokens that each had of what it could have given; the hours that were booked for it
+    stand in the ledger under nobody's name, and are not counted once more.
     """
     where, values = condition(asked)
-    rows = records(connection.execute(_QUERY.format(cost=COST, asked=where), values))
+    rows = records(connection.execute(_QUERY.format(cost=COST, asked=where, a_call=A_CALL), values))
     labels = [pool.deployment for pool in pools]
     used = records(connection.execute(_RESERVED, [labels]))
     assert asked.since is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workbench.gateway.ledger.row import RESERVED_CAPACITY
 from workbench.gateway.reports.question import Question, condition, expression
 
 if TYPE_CHECKING:
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 PICO = 10**12
 COST = f"CAST(COALESCE(SUM(CAST(ROUND(cost_usd * {PICO}) AS HUGEINT)), 0) AS VARCHAR)"
 """Picodollars, as text: more than a whole number of any other tool may hold."""
+A_CALL = f"path <> '{RESERVED_CAPACITY}'"
+"""What tells a call from the hours of reserved capacity that are booked beside them."""
 _SUMS = {
-    "calls": "COUNT(*)",
+    "calls": f"COUNT(*) FILTER ({A_CALL})",
     "errors": "COUNT(*) FILTER (outcome <> 'ok')",
     **{
         name: f"CAST(COALESCE(SUM({name}), 0) AS BIGINT)"

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from workbench.errors import NotFound
-from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.ledger.row import RESERVED_CAPACITY, LedgerRow
 from workbench.gateway.routing.models import Deployment, Models
 from workbench.gateway.settlement.rows import request_id
 from workbench.gateway.settlement.store import HOURS, Due, SettlementStore
 from workbench.settings import Settings
 
-PATH = "/reserved-capacity"
-"""The path of their rows, by which reports tell them from calls."""
 _HOURS_A_DAY = 24
 _MOST_DAYS = 366
 
@@ -54,7 +52,7 @@ def row_of_hours(due: Due, models: Models, *, stage: str) -> LedgerRow:
         time=f"{day}T00:00:00.000Z",
         stage=stage,
         priority="batch",
-        path=PATH,
+        path=RESERVED_CAPACITY,
         model=name,
         deployment=deployment.label,
         region=deployment.region,
