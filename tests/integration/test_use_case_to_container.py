@@ -323,6 +323,25 @@ def test_a_key_that_can_not_be_written_is_revoked_and_bad_names_issue_none(
     assert "No use case" in shell.fails("eve", "deploy", "unwritten", "--output", str(tmp_path))
 
 
+def test_what_was_granted_holds_for_all_its_keys_and_an_amendment_at_once(
+    gateway: RunningGateway, shell: Shell, home: Path
+) -> None:
+    approved(shell, "amended")
+    with as_person(gateway, "ana") as ana:
+        keys = [ana.post("/use-cases/amended/keys", json={}).json()["key"] for _ in range(2)]
+
+    def statuses() -> list[int]:
+        body = {"model": "chatty", "messages": [{"role": "user", "content": "hello"}]}
+        url = f"{gateway.url}/v1/chat/completions"
+        return [httpx.post(url, json=body, headers={"authorization": f"Bearer {key}"}).status_code for key in keys]
+
+    assert statuses() == [200, 200]
+    shell.does("rob", "usecase", "amend", "amended", "--why", "Too dear", "--usd-total", "0")
+    assert statuses() == [429, 429]
+    shell.does("rob", "usecase", "amend", "amended", "--why", "Not so dear", "--usd-total", "5")
+    assert statuses() == [200, 200]
+
+
 def test_an_exploration_key_needs_the_text_on_risks_acknowledged_too(
     gateway: RunningGateway, shell: Shell, home: Path
 ) -> None:

@@ -105,6 +105,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/use-cases/{name}/keys", use_cases.key, methods=["POST"]),
         Route("/admin/v1/use-cases", use_cases.list_all),
         Route("/admin/v1/use-cases/{name}/approve", use_cases.approve, methods=["POST"]),
+        Route("/admin/v1/use-cases/{name}/amend", use_cases.amend, methods=["POST"]),
         Route("/admin/v1/use-cases/{name}/reject", use_cases.reject, methods=["POST"]),
         Route("/admin/v1/use-cases/{name}/request-changes", use_cases.request_changes, methods=["POST"]),
         Route("/admin/v1/use-cases/{name}/escalate", use_cases.escalate, methods=["POST"]),

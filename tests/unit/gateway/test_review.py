@@ -385,6 +385,28 @@ async def test_everything_is_kept_with_who_when_and_why(review: Review):
     assert times == sorted(times)
 
 
+@pytest.mark.anyio
+async def test_how_much_it_gets_is_amended_by_a_reviewer_and_where_its_data_go_is_not(gateway: Parts, review: Review):
+    await submitted(review)
+    with pytest.raises(Conflict, match="amend can't be done"):
+        await review.amend("desk", RUTH, grant(tier=1))
+    await review.approve("desk", RUTH, grant())
+    await review.amend("desk", ROB, grant("busy season", budget={"usd_per_month": 500}, when_exhausted="near"))
+    use_case = gateway.use_cases.get("desk")
+    assert use_case is not None
+    assert (use_case.budget, use_case.when_exhausted) == (Budget(usd_per_month=500), "near")
+    assert use_case.limits == Limits(requests_per_minute=600, tokens_per_minute=200_000, concurrent=16)
+    with pytest.raises(InvalidInput, match="does not change models"):
+        await review.amend("desk", ROB, grant(models=["distant"]))
+    with pytest.raises(InvalidInput, match="changes nothing"):
+        await review.amend("desk", ROB, grant())
+    with pytest.raises(InvalidInput, match="No model named 'naer'"):
+        await review.amend("desk", ROB, grant(when_exhausted="naer"))
+    with pytest.raises(PermissionDenied, match="no reviewer"):
+        await review.amend("desk", ANA, grant(budget=None))
+    assert (await review.events("desk"))[-1].why == "busy season"
+
+
 # -- keys and the end -----------------------------------------------------------------------------------------------
 
 

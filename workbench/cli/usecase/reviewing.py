@@ -1,8 +1,9 @@
-"""What reviewers do with a use case: approve, reject, request changes, escalate, retire."""
+"""What reviewers do with a use case: approve, amend, reject, request changes, escalate, retire."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -10,6 +11,7 @@ from workbench.cli.options import json_option
 from workbench.cli.usecase.showing import desk, tell
 from workbench.cli.which_gateway import url_option
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _why = click.option("--why", required=True, metavar="TEXT", help="Why; it stays in the record.")
 _LIMITS = {
     "rps": "requests_per_second",
@@ -23,25 +25,36 @@ _LIMITS = {
 _BUDGETS = ("usd_per_day", "usd_per_month", "usd_total")
 
 
+_AMOUNTS = (
+    click.option("--rps", type=click.FloatRange(min=0.001), metavar="N", help="Most calls a second."),
+    click.option("--burst", type=click.IntRange(min=1), metavar="N", help="Most calls at once after a pause."),
+    click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Most calls a minute."),
+    click.option("--tpm", type=click.IntRange(min=1), metavar="N", help="Most tokens a minute."),
+    click.option("--rpd", type=click.IntRange(min=1), metavar="N", help="Most calls a day."),
+    click.option("--tpd", type=click.IntRange(min=1), metavar="N", help="Most tokens a day."),
+    click.option("--concurrent", type=click.IntRange(min=1), metavar="N", help="Most calls on their way at once."),
+    click.option("--no-limits", is_flag=True, help="No limits at all."),
+    click.option("--usd-per-day", type=click.FloatRange(min=0), metavar="USD", help="Most money in a day, UTC."),
+    click.option("--usd-per-month", type=click.FloatRange(min=0), metavar="USD", help="Most money in a month, UTC."),
+    click.option("--usd-total", type=click.FloatRange(min=0), metavar="USD", help="Most money in all."),
+    click.option("--no-budget", is_flag=True, help="No bound on money."),
+    click.option("--when-exhausted", metavar="MODEL", help="A cheaper model that goes on when the money is used up."),
+    click.option("--tier", type=click.IntRange(1, 3), help="How critical it is: 1 comes first."),
+    click.option("--guaranteed-tpm", type=click.IntRange(min=0), metavar="N", help="Tokens a minute in any case."),
+    click.option("--weight", type=click.FloatRange(min=0, min_open=True), help="Its share of what batch may use."),
+)
+
+
+def _amounts(command: _Command) -> _Command:
+    for option in reversed(_AMOUNTS):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("name")
 @_why
-@click.option("--rps", type=click.FloatRange(min=0.001), metavar="N", help="Most calls a second.")
-@click.option("--burst", type=click.IntRange(min=1), metavar="N", help="Most calls at once after a pause.")
-@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Most calls a minute.")
-@click.option("--tpm", type=click.IntRange(min=1), metavar="N", help="Most tokens a minute.")
-@click.option("--rpd", type=click.IntRange(min=1), metavar="N", help="Most calls a day.")
-@click.option("--tpd", type=click.IntRange(min=1), metavar="N", help="Most tokens a day.")
-@click.option("--concurrent", type=click.IntRange(min=1), metavar="N", help="Most calls on their way at once.")
-@click.option("--no-limits", is_flag=True, help="No limits at all.")
-@click.option("--usd-per-day", type=click.FloatRange(min=0), metavar="USD", help="Most money in a day, UTC.")
-@click.option("--usd-per-month", type=click.FloatRange(min=0), metavar="USD", help="Most money in a month, UTC.")
-@click.option("--usd-total", type=click.FloatRange(min=0), metavar="USD", help="Most money in all.")
-@click.option("--no-budget", is_flag=True, help="No bound on money.")
-@click.option("--when-exhausted", metavar="MODEL", help="A cheaper model that goes on when the money is used up.")
-@click.option("--tier", type=click.IntRange(1, 3), help="How critical it is: 1 comes first.")
-@click.option("--guaranteed-tpm", type=click.IntRange(min=0), metavar="N", help="Tokens a minute it gets in any case.")
-@click.option("--weight", type=click.FloatRange(min=0, min_open=True), help="Its share of what batch work may use.")
+@_amounts
 @click.option("--model", "models", multiple=True, metavar="PATTERN", help="A model that its keys may use; repeatable.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="The same of providers; repeatable.")
 @url_option
@@ -52,6 +65,20 @@ def approve(*, name: str, url: str | None, as_json: bool, **given: Any) -> None:
     Limits or a budget that are told replace those of the template, whole.
     """
     tell(desk(url).decide(name, "approve", _grant(**given)), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@_why
+@_amounts
+@url_option
+@json_option
+def amend(*, name: str, url: str | None, as_json: bool, **given: Any) -> None:
+    """Change how much an approved use case gets; it is in force at once.
+
+    Limits or a budget that are told replace what it has, whole.
+    """
+    tell(desk(url).decide(name, "amend", _grant(**given)), as_json=as_json)
 
 
 def _decision(verb: str, text: str) -> click.Command:
@@ -79,6 +106,7 @@ def escalate(*, name: str, why: str, to: str | None, url: str | None, as_json: b
 
 COMMANDS = (
     approve,
+    amend,
     _decision("reject", "Say no for good."),
     _decision("request-changes", "Give it back to its owner, who edits and submits it again."),
     escalate,

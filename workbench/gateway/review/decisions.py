@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from workbench.errors import Conflict
+from workbench.errors import Conflict, InvalidInput
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.review.completeness import check_shape
-from workbench.gateway.review.grant import GrantWish, grant
+from workbench.gateway.review.grant import FIELDS, GrantWish, grant
 from workbench.gateway.review.people import check_reviewer, is_reviewer, self_approves
 from workbench.gateway.review.policy import Policy
 from workbench.gateway.review.record import Approval, Event, Record, follow
@@ -74,6 +74,25 @@ def approve(record: Record, identity: Identity, policy: Policy, wish: GrantWish,
         approvals=approvals,
         grant=granted,
     )
+
+
+def amend(record: Record, identity: Identity, policy: Policy, wish: GrantWish, *, at: float) -> Made:
+    """Change how much an approved use case gets; what data goes where is for a new review."""
+    state = _next("amend", record)
+    check_reviewer(identity, record, policy)
+    self_approved = self_approves(identity, record, policy)
+    given = wish.given()
+    if wider := [name for name in ("models", "providers") if name in given]:
+        raise InvalidInput(
+            f"An amendment does not change {wider[0]}.", hint="Draft another use case for that.", param=wider[0]
+        )
+    if not given or record.grant is None:
+        raise InvalidInput("The amendment changes nothing.", hint=FIELDS)
+    granted = msgspec.structs.replace(record.grant, **given)
+    details = {"grant": msgspec.to_builtins(granted)}
+    if self_approved:
+        details["self_approved_as_local_owner"] = True
+    return follow(record, action="amend", by=identity, state=state, at=at, why=wish.why, details=details, grant=granted)
 
 
 def reject(record: Record, identity: Identity, policy: Policy, *, why: str, at: float) -> Made:

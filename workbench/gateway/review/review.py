@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LIFE = 100 * 366 * 86400
 _MOST_KEYS = 10_000
+_DECIDED: tuple[State, ...] = ("approved", "retired")
+"""States that the way of a call knows of."""
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Patterns = Annotated[list[_Line], msgspec.Meta(min_length=1, max_length=1000)]
 Words = Annotated[str, msgspec.Meta(max_length=5000, pattern=r"^[^\x00]*$")]
@@ -73,15 +75,16 @@ class Review:
 
     def open(self) -> None:
         """Read back what was decided. Blocks."""
-        for record in self._store.all(states=("approved", "retired")):
+        for record in self._store.all(states=_DECIDED):
             self._enter(record)
 
     async def catch_up(self) -> None:
         """Take over what other processes have decided."""
-        await asyncio.to_thread(self.open)
+        for record in await asyncio.to_thread(self._store.all, states=_DECIDED):
+            self._enter(record)
 
     def _enter(self, record: Record) -> None:
-        if record.grant is not None and record.state in ("approved", "retired"):
+        if record.grant is not None and record.state in _DECIDED:
             retired = record.state == "retired"
             use_case = record.grant.use_case(record.name, record.owner, retired=retired)
             if self._gateway.use_cases.get(record.name) != use_case:
@@ -258,6 +261,14 @@ class Review:
         if record.state == "approved":
             self._tell(record, f"Use case {name} is approved.")
         return record
+
+    async def amend(self, name: str, identity: Identity, wish: GrantWish) -> Record:
+        """Change how much an approved use case gets; in force when this returns."""
+        _check_said(wish.why, "why")
+        if isinstance(wish.when_exhausted, str):
+            self._check_model(wish.when_exhausted)
+        policy, at = self.policy, self._gateway.keys.now()
+        return await self._decide(name, identity, lambda now: decisions.amend(now, identity, policy, wish, at=at))
 
     async def reject(self, name: str, identity: Identity, *, why: str) -> Record:
         """Say no for good."""

@@ -129,6 +129,12 @@ class UseCaseRoutes:
         wish = await read_json(request, _grant, hint=grant.FIELDS)
         return self._reply(request, await self._review.approve(request.path_params["name"], identity, wish))
 
+    async def amend(self, request: Request) -> Response:
+        """Answer `POST /admin/v1/use-cases/{name}/amend`."""
+        identity = await self._identity(request)
+        wish = await read_json(request, _grant, hint=grant.FIELDS)
+        return self._reply(request, await self._review.amend(request.path_params["name"], identity, wish))
+
     async def reject(self, request: Request) -> Response:
         """Answer `POST /admin/v1/use-cases/{name}/reject`."""
         identity, why = await self._decision(request)

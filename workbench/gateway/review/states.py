@@ -8,7 +8,9 @@ from typing import Literal
 from workbench.errors import Conflict
 
 State = Literal["draft", "submitted", "in_review", "changes_requested", "escalated", "approved", "rejected", "retired"]
-Action = Literal["edit", "submit", "comment", "request-changes", "escalate", "approve", "reject", "key", "retire"]
+Action = Literal[
+    "edit", "submit", "comment", "request-changes", "escalate", "approve", "reject", "amend", "key", "retire"
+]
 OPEN: tuple[State, ...] = ("submitted", "in_review", "escalated")
 """States in which reviewers have the word."""
 _LIVING: tuple[State, ...] = ("draft", "changes_requested", *OPEN, "approved")
@@ -33,6 +35,7 @@ TRANSITIONS: dict[Action, Step] = {
     "escalate": Step(dict.fromkeys(OPEN, "escalated"), "a reviewer"),
     "approve": Step(dict.fromkeys(OPEN, "approved"), "a reviewer"),
     "reject": Step(dict.fromkeys(OPEN, "rejected"), "a reviewer"),
+    "amend": Step({"approved": "approved"}, "a reviewer"),
     "key": Step({"approved": "approved"}, "its owner"),
     "retire": Step(dict.fromkeys(_LIVING, "retired"), "its owner or a reviewer"),
 }  # fmt: skip
