@@ -191,6 +191,16 @@ def test_a_job_is_charged_what_it_was_trained_on(gateway: RunningGateway) -> Non
     assert row["path"] == "/v1/fine_tuning/jobs"
 
 
+def test_an_answer_that_was_made_in_the_background_is_charged_when_it_has_ended(gateway: RunningGateway) -> None:
+    key_id, client = issued(gateway)
+    answer = client.post("/v1/responses", json={"model": "fast", "input": "two words", "background": True})
+    assert (answer.json()["status"], answer.headers["x-workbench-cost-usd"]) == ("queued", "0")
+    assert desk(gateway).settle()["settled"] == 1
+    (row,) = rows_of(gateway, key_id)
+    assert row["cost_usd"] == pytest.approx(2 * PRICE_OF_A_LINE)
+    assert row["path"] == "/v1/responses"
+
+
 def test_what_is_settled_counts_on_the_budget(gateway: RunningGateway) -> None:
     key_id, client = issued(gateway)
     batch(client, "fast", "fast")

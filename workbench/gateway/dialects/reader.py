@@ -13,6 +13,8 @@ BYTES_PER_TOKEN = 4
 """A rule of thumb for English text; only estimates rest on it."""
 TOKENS_PER_SECOND = 50
 """Tokens that a model makes in a second, where it is not told how many it made: estimates rest on it."""
+MOST_SEARCHES = 10
+"""Searches that a model makes for one answer, at most, where it has the tool for it: holds rest on it."""
 MOST_COUNTED = 2**53
 _MOST_USD = 1e6
 _COST_HEADERS = ("x-litellm-response-cost", "x-workbench-cost-usd")

@@ -31,7 +31,8 @@ def charge(row: LedgerRow, reader: Reader, rate: Rate | None, usage: Usage) -> N
         if told.grade and rate.grades:
             rate = rate.graded(told.grade)
         row.cost_usd = rate.cost(usage, look=told.look)
-        row.cost_source = "estimated" if reader.estimated else rate.source
+        exact = usage.characters > 0 and not rate.tokens.dearest  # what was to be spoken is known to the letter
+        row.cost_source = "estimated" if reader.estimated and not exact else rate.source
         row.price_version = rate.version
 
 

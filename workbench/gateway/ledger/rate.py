@@ -42,6 +42,11 @@ class TokenPrices:
         )
 
     @property
+    def dearest(self) -> float:
+        """Return the most that a token can cost."""
+        return max(self.dearest_input, self.output)
+
+    @property
     def dearest_input(self) -> float:
         """Return the most that an input token can cost."""
         return max(self.input, self.cached_input, self.cache_write, self.cache_write_1h or 0.0)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from workbench.gateway.dialects.openai_events import seconds_of
+from workbench.gateway.dialects.reader import MOST_SEARCHES
 from workbench.gateway.native.reading import Measure
 from workbench.gateway.native.rule import Reads
 from workbench.wire.usage import Usage
@@ -52,8 +53,13 @@ def most_of(reads: Reads, measure: Measure, *, size: int, body: object) -> Usage
         input_tokens=size + named * _TOKENS_BY_REFERENCE,
         images=measure.pictures if reads == "pictures" else _PICTURES.get(reads, 0),
         characters=measure.characters,
-        queries=-(-measure.documents // _DOCUMENTS_OF_A_SEARCH),
+        queries=-(-measure.documents // _DOCUMENTS_OF_A_SEARCH) + searches_of(body),
     )
+
+
+def searches_of(body: object) -> int:
+    """Return how many searches a model may make that is given the tool for it."""
+    return MOST_SEARCHES if isinstance(body, bytes) and b"web_search" in body else 0
 
 
 def output_limit_of(reads: Reads, body: object) -> int | None:

@@ -19,9 +19,11 @@ from workbench.gateway.settlement.store import MESSAGES, UNIFIED, Due
 from workbench.gateway.unified.objects.batch_lines import lines_of
 from workbench.gateway.unified.objects.kinds import BATCH as BATCHES
 from workbench.gateway.unified.objects.kinds import JOB as JOBS
+from workbench.gateway.unified.objects.kinds import RESPONSE as RESPONSES
 from workbench.gateway.unified.question import Question
 
 _object = msgspec.json.Decoder(dict[str, Any])
+_PATHS = {kind.name: kind.path for kind in (BATCHES, JOBS, RESPONSES)} | {MESSAGES: "messages/batches"}
 _HEADERS = {"Accept-Encoding": "identity", "anthropic-version": "2023-06-01"}
 
 
@@ -34,7 +36,7 @@ class Asking:
 
     async def about(self, due: Due) -> dict[str, Any]:
         """Return a thing as its provider tells of it now; raises ProviderError."""
-        path = BATCHES.path if due.kind == BATCHES.name else JOBS.path
+        path = _PATHS[due.kind]
         answer = await self._get(due, f"{path}/{quote(due.upstream_id, safe='')}", below=due.upstream_id, whole=True)
         try:
             return _object.decode(answer.body if isinstance(answer, Whole) else b"")

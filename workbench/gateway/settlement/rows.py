@@ -1,4 +1,4 @@
-"""The ledger rows of batches and jobs: one for each model; the same thing has the same rows, whoever settles it."""
+"""The ledger rows of what is paid later: one for each model; the same thing has the same rows, whoever settles it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.routing.models import Models
 from workbench.gateway.settlement.store import UNIFIED, Due
 from workbench.gateway.settlement.tally import Share, Tally
-from workbench.gateway.unified.objects.kinds import BATCH, JOB
+from workbench.gateway.unified.objects.kinds import BATCH, JOB, RESPONSE
 from workbench.settings import Kind
 
 _ID_DIGITS = 32
@@ -52,7 +52,7 @@ def request_id(due: Due, model: str) -> str:
 
 
 def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) -> LedgerRow:
-    kind = JOB if due.kind == JOB.name else BATCH
+    kind = {JOB.name: JOB, RESPONSE.name: RESPONSE}.get(due.kind, BATCH)
     path = f"/v1/{kind.path}" if due.path == UNIFIED else f"/{due.provider}{due.path.partition('?')[0]}"
     tags = {"settled": due.upstream_id, **{key: str(count) for key, count in what.items()}}
     return LedgerRow(

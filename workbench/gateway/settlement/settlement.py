@@ -16,7 +16,7 @@ from workbench.gateway.admission.measured import BySize
 from workbench.gateway.settlement.asking import Asking
 from workbench.gateway.settlement.hours import due_hours, row_of_hours
 from workbench.gateway.settlement.rows import row_of_job, rows_of_batch
-from workbench.gateway.settlement.store import BATCH, HOURS, JOB, MESSAGES, TAKEN_SECONDS, Due
+from workbench.gateway.settlement.store import BATCH, HOURS, JOB, MESSAGES, RESPONSE, TAKEN_SECONDS, Due
 from workbench.gateway.settlement.tally import Tally
 from workbench.gateway.times import utc_text
 from workbench.wire.usage import Usage
@@ -31,6 +31,7 @@ _ENDED = {
     BATCH: frozenset({"completed", "failed", "expired", "cancelled"}),
     JOB: frozenset({"succeeded", "failed", "cancelled"}),
     MESSAGES: frozenset({"ended"}),
+    RESPONSE: frozenset({"completed", "failed", "incomplete", "cancelled"}),
 }
 """States in which nothing more is charged."""
 _STAYS = frozenset({"provider_not_found", "not_found"})
@@ -151,8 +152,13 @@ class Settlement:
             row = row_of_job(due, told, upstream.models, upstream.prices, kind=provider.kind, time=ended)
             rows = [] if row is None else [row]
         else:
-            tally = Tally(upstream.models, upstream.prices, provider=due.provider, kind=provider.kind, time=ended)
-            if due.kind == MESSAGES or told.get("output_file_id"):
+            grade = str(told.get("service_tier") or "") if due.kind == RESPONSE else "batch"
+            tally = Tally(
+                upstream.models, upstream.prices, provider=due.provider, kind=provider.kind, time=ended, grade=grade
+            )
+            if due.kind == RESPONSE:
+                tally.answer(told)
+            elif due.kind == MESSAGES or told.get("output_file_id"):
                 async for line in asking.results(due, told):
                     tally.line(line)
             rows = rows_of_batch(due, tally, time=ended)

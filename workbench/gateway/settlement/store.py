@@ -13,7 +13,7 @@ from workbench.gateway.state import State, settlements_table, stored_objects_tab
 
 TAKEN_SECONDS = 60.0
 """For how long whoever works on a thing has it, if nothing more is heard of them."""
-BATCH, JOB, MESSAGES, HOURS = "batch", "fine_tuning.job", "message_batch", "reserved"
+BATCH, JOB, MESSAGES, HOURS, RESPONSE = "batch", "fine_tuning.job", "message_batch", "reserved", "response"
 """Kinds of things."""
 UNIFIED = ""
 """The path of what was made below `/v1`."""

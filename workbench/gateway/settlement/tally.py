@@ -39,14 +39,17 @@ class Share:
 
 
 class Tally:
-    """The sums of one batch, at the price of one time."""
+    """The sums of one batch, or of one answer that came later, at the price of one time and service tier."""
 
-    def __init__(self, models: Models, prices: PriceBook, *, provider: str, kind: Kind, time: str) -> None:
+    def __init__(
+        self, models: Models, prices: PriceBook, *, provider: str, kind: Kind, time: str, grade: str = "batch"
+    ) -> None:
         self._models = models
         self._prices = prices
         self._provider = provider
         self._kind = kind
         self._time = time
+        self._grade = grade
         self.shares: dict[str, Share] = {}
         """By the provider's own name of the model."""
 
@@ -58,11 +61,12 @@ class Tally:
             return
         result, response = told.get("result"), told.get("response")
         if isinstance(result, dict) and result.get("type") == "succeeded":
-            self._answer(result.get("message"))
+            self.answer(result.get("message"))
         elif isinstance(response, dict) and response.get("status_code") == 200:
-            self._answer(response.get("body"))
+            self.answer(response.get("body"))
 
-    def _answer(self, body: object) -> None:
+    def answer(self, body: object) -> None:
+        """Add an answer, where it tells what it used."""
         if isinstance(body, dict) and isinstance(body.get("usage"), dict):
             self.add(str(body.get("model", ""))[:200], body["usage"])
 
@@ -75,7 +79,7 @@ class Tally:
         share.answers += 1
         share.usage = _sum(share.usage, usage)
         if share.rate is not None:
-            share.cost_usd += share.rate.graded("batch").cost(usage)
+            share.cost_usd += share.rate.graded(self._grade).cost(usage)
 
     def share(self, model: str) -> Share:
         """Return the sums of a model."""

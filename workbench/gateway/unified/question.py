@@ -11,7 +11,7 @@ import msgspec
 from workbench.errors import InvalidInput
 from workbench.gateway.admission.prompt import prompt_bound
 from workbench.gateway.dialects.openai import UsageReader
-from workbench.gateway.dialects.reader import Reader
+from workbench.gateway.dialects.reader import MOST_SEARCHES, Reader
 from workbench.gateway.unified.form import Form
 from workbench.settings import Kind
 from workbench.wire.usage import Usage
@@ -89,14 +89,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         if self.free:
             return self.pieces
         size = self.size if self.form is None else sum(len(bytes(value)) for value in self.fields.values())
-        return replace(self.pieces, input_tokens=self.pieces.input_tokens + size + self._named_only())
+        tokens = self.pieces.input_tokens + size + self._named_only()
+        return replace(self.pieces, input_tokens=tokens, queries=self.pieces.queries + self._searches())
 
     @property
     def counted(self) -> Usage:
         """As `most`, but a token for each byte of the prompt's texts alone; it takes longer to tell."""
         if self.form is not None:
             return self.most
-        return replace(self.pieces, input_tokens=prompt_bound(self.fields) + self._named_only())
+        tokens = prompt_bound(self.fields) + self._named_only()
+        return replace(self.pieces, input_tokens=tokens, queries=self.pieces.queries + self._searches())
+
+    def _searches(self) -> int:
+        """Return how many searches a model may make that is given the tool for it."""
+        given = "web_search_options" in self.fields or b"web_search" in bytes(self.fields.get("tools", b""))
+        return MOST_SEARCHES if given else 0
 
     def _named_only(self) -> int:
         """Return what pictures and files may add that are not in the body itself."""

@@ -16,6 +16,7 @@ from workbench.gateway.dialects.dialect import Dialect, Headers
 from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.providers.provider import Whole
 from workbench.gateway.routing.attempts import Attempt, Attempts
+from workbench.gateway.settlement.store import Due
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import read_body
 from workbench.gateway.unified.objects.kinds import RESPONSE
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from workbench.gateway.unified.question import Question
 
 _T = TypeVar("_T")
+_PAID_LATER = ("queued", "in_progress")
+"""States of an answer that is made in the background."""
 _LONGEST_ID = 200
 _CONVERSATION_TOKENS = 100_000
 """Input tokens that a conversation which is kept at a provider may have, at most, where that is not known."""
@@ -49,6 +52,7 @@ class _Used(msgspec.Struct):
 class _Made(msgspec.Struct):
     id: str | None = None
     usage: _Used | None = None
+    status: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -118,7 +122,10 @@ class ResponsesErrand:
         if self._wish.store is False:
             return answer
         if isinstance(answer, Whole):
-            await self._keep(_read(_made, answer.body), attempt)
+            made = _read(_made, answer.body)
+            await self._keep(made, attempt)
+            if self._wish.background and made is not None and made.id and made.status in _PAID_LATER:
+                await self._note_due(made.id, attempt)
             return answer
         return Noting(answer, lambda made: self._keep(made, attempt))
 
@@ -143,6 +150,16 @@ class ResponsesErrand:
             seen=seen,
         )
         await asyncio.to_thread(self._gateway.objects.store.keep, stored)
+
+    async def _note_due(self, made_id: str, attempt: Attempt) -> None:
+        """Note an answer that is made in the background: what it costs is known when it has ended."""
+        key = self._key
+        assert key is not None
+        due = Due(
+            kind=RESPONSE.name, provider=attempt.deployment.provider, upstream_id=made_id[:500], key_id=key.id,
+            owner=key.owner, use_case=key.use_case, created_at=time.time(),
+        )  # fmt: skip
+        await asyncio.to_thread(self._gateway.objects.settlements.note, due)
 
 
 class Noting:

@@ -31,6 +31,8 @@ def create(exchange: Exchange) -> Reply:
         account.keep(INPUT, {"id": name, "data": items})
     if exchange.body.get("stream"):
         return Frames(frames=_frames(response, answer), tokens=answer.total_tokens, used=used_by(answer))
+    if exchange.body.get("background"):  # it is ready at once for whoever looks
+        response = {**response, "status": "queued", "output": [], "usage": None}
     return Whole(body=response, tokens=answer.total_tokens, used=used_by(answer))
 
 
