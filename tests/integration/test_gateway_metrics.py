@@ -101,6 +101,20 @@ def test_one_scrape_tells_the_numbers_of_all_workers_as_the_ledger_has_them(gate
     assert total(samples, "workbench_breaker_state", deployment="sim/sim-chat") == 0
 
 
+def test_what_limits_refuse_or_would_refuse_is_counted(gateway: RunningGateway) -> None:
+    body = {"kind": "exploration", "owner": "ana", "limits": {"requests_per_minute": 1}}
+    admin = {"authorization": f"Bearer {gateway.owner_token}"}
+    issued = httpx.post(f"{gateway.url}/admin/v1/keys", json=body, headers=admin)
+    assert issued.status_code == 201, issued.text
+    limited = issued.json()["key"]
+    statuses = [chat(gateway, limited).status_code for _ in range(4)]
+    assert statuses.count(429) == 3, "the workers share one limit"
+    samples = scrape(gateway)
+    assert total(samples, "workbench_limits_refused_total", code="rate_limit_exceeded") == 3
+    assert total(samples, "workbench_calls_queued") == 0
+    assert total(samples, "workbench_spool_waiting_rows") == 0
+
+
 def test_what_a_caller_chose_is_no_label(gateway: RunningGateway, key: str) -> None:
     for number in range(5):
         chat(gateway, key, f"made-up-{number}", tags="x")

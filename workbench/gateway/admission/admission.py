@@ -177,6 +177,14 @@ class Admission:
         with self.lock:
             return gauge.left(monotonic_ns())
 
+    def shadow_refusals(self) -> dict[str, int]:
+        """Return how many calls limits in shadow mode would have refused, by the kind of their subjects."""
+        counts: dict[str, int] = {}
+        for gauge in self._gauges.values():
+            if count := gauge.shadow_refusals:
+                counts[gauge.terms.subject.kind] = counts.get(gauge.terms.subject.kind, 0) + count
+        return counts
+
     def all(self, *, models: Iterable[str], providers: Iterable[str]) -> list[dict[str, Any]]:
         """Return how every subject stands that is held to something, of those that are known."""
         for key in self._keys.live():

@@ -66,6 +66,11 @@ class Fairness:
         waiter = gate.enter(hold, rank)
         return None if waiter is None else Turn(gate, waiter)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn in this process."""
+        return sum(gate.waiting for gate in self._gates.values())
+
     def spare(self, key: Key, *, batch: bool) -> float:
         """Return the share of a deployment that a call must leave free, to prefer one that has more to give."""
         background = batch or key.kind == "exploration"

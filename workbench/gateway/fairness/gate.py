@@ -92,6 +92,11 @@ class Gate:
         """Whether nobody waits, and nothing is remembered against the deployment."""
         return not (self._waiting or self._background) and self._most_background == math.inf
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return self._waiting
+
     # -- coming in ---------------------------------------------------------------------------------------------------
 
     def enter(self, hold: Hold, rank: Rank) -> Waiter | None:

@@ -92,6 +92,8 @@ class Spool:
         """Hear of each row before it is sealed, in the event loop's thread; they never fail and never wait."""
         self._sync = sync
         self._refuses = when_full == "refuse"
+        self.waiting = 0
+        """Rows that could not be written yet, and are tried again."""
         self._gathered: list[_Entry] = []
         self._handed_over = 0.0
         self._queue: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
@@ -241,6 +243,7 @@ class Spool:
                     _log.error("the ledger can't be written: %s; %d rows wait", error, len(rows))
             waiting = {id(row) for row in rows}
             rows = self._bounded(rows)
+            self.waiting = len(rows)
             if failure is None and self._failure is not None:
                 _log.warning(
                     "the ledger can be written again; so far %d calls were refused without a row, and %d rows let go",

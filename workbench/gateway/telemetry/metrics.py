@@ -43,7 +43,7 @@ _MOST_PASSING = 200
 """Models that are not listed and get a label of their own: a provider has answered for them."""
 _MOST_SERIES = 20_000
 _LOOK_SECONDS = 1.0
-_WORST = frozenset({"breaker", "ledger_failing", "provider_down"})
+_WORST = frozenset({"breaker", "ledger_failing", "limit_shadow", "provider_down"})
 """Of these the worst that a worker says counts, of all others the sum."""
 _STALE = 10_000_000_000
 """Nanoseconds after which what a worker said of right now counts no more."""
@@ -141,6 +141,10 @@ class Metrics:
         gateway = self._gateway
         yield ("in_flight", ""), len(gateway.in_flight)
         yield ("ledger_failing", ""), int(_fails(gateway.spool.check))
+        yield ("queued", ""), gateway.fairness.waiting
+        yield ("spool_waiting", ""), gateway.spool.waiting
+        for kind, count in gateway.admission.shadow_refusals().items():
+            yield ("limit_shadow", kind), count
         for provider in status.providers(gateway.health, gateway.providers, since=gateway.upstream.since):
             yield ("provider_down", provider["provider"]), int(provider["state"] == "down")
         listed = {deployment.id for deployment in gateway.models.deployments()}

@@ -30,16 +30,22 @@ _RIGHT_NOW = {
     "queued": ("workbench_calls_queued", "Calls that wait for their turn.", ()),
     "ledger_failing": ("workbench_ledger_failing", "1 while the ledger can't be written.", ()),
     "spool_waiting": ("workbench_spool_waiting_rows", "Ledger rows that are not durable yet.", ()),
+    "limit_shadow": (
+        "workbench_limits_shadow_refused",
+        "Calls that limits in shadow mode would have refused.",
+        ("subject",),
+    ),
+    "limit_shadow": (
+        "workbench_limits_shadow_refused", "Calls that limits in shadow mode would have refused.", ("subject",),
+    ),
     "provider_down": ("workbench_provider_down", "1 while calls of a provider fail.", ("provider",)),
     "breaker": ("workbench_breaker_state", "0 closed, 1 half open, 2 open; the worst of all workers.", ("deployment",)),
     "deployment_in_flight": ("workbench_deployment_in_flight", "Tries on their way.", ("deployment",)),
 }
 _COUNTED = {
-    "limit_shadow": ("workbench_limits_shadow_refused", "Calls that a limit in shadow would have refused.", "limit"),
     "notice": ("workbench_notices", "Things that somebody should hear of.", "kind"),
-    "spans_dropped": ("workbench_spans_dropped", "Spans that were let go.", "why"),
 }
-_LIMIT_STATUS = frozenset({"rate_limit_exceeded", "budget_exhausted", "budget_overrun"})
+_OF_LIMITS = frozenset({"rate_limit_exceeded", "budget_exhausted", "budget_overrun", "queue_full", "queue_timeout"})
 
 
 def render(totals: Mapping[Name, list[int]]) -> bytes:
@@ -83,7 +89,7 @@ class _Collected:
         refused: dict[str, int] = {}
         for labels, cells in self._of(m.CALLS):
             calls.add_metric(labels, cells[0])
-            if labels[3] == "refused" and labels[4] in _LIMIT_STATUS:
+            if labels[3] == "refused" and labels[4] in _OF_LIMITS:
                 refused[labels[4]] = refused.get(labels[4], 0) + cells[0]
         yield calls
         limits = CounterMetricFamily(
