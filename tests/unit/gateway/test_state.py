@@ -86,7 +86,7 @@ def test_a_database_of_the_first_schema_is_upgraded_in_place_and_keeps_its_keys(
     state.open()
     (key,) = KeyStore(state).load()
     assert (key.owner, key.note, key.scopes.models, key.budget, key.stopped) == ("ana", "old", ("a",), Budget(), None)
-    KeyStore(state).change(replace(key, budget=Budget(usd_total=2.5), stopped="budget_overrun"))
+    KeyStore(state).change(key.id, lambda kept: replace(kept, budget=Budget(usd_total=2.5), stopped="budget_overrun"))
     (key,) = KeyStore(state).load()
     assert (key.budget, key.stopped) == (Budget(usd_total=2.5), "budget_overrun")
     with state.transaction() as connection:

@@ -260,8 +260,13 @@ class Issuer:
             raise _unknown(key_id)
         if key.dead_since(self._keys.now()) is not None:
             raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
-        await asyncio.to_thread(self._store.change, change.apply(key))
-        changed = change.apply(self._keys.get(key_id) or key)  # it may have been revoked meanwhile, and stays so
+        kept = await asyncio.to_thread(self._store.change, key_id, change.apply)
+        known = self._keys.get(key_id) or key  # it may have been revoked or stopped meanwhile, and stays so
+        changed = replace(
+            kept or change.apply(known), revoked_at=known.revoked_at or (None if kept is None else kept.revoked_at)
+        )
+        if change.budget is msgspec.UNSET and known.stopped is not None:
+            changed = replace(changed, stopped=known.stopped)
         self._keys.put(changed)
         return changed
 
@@ -277,7 +282,7 @@ class Issuer:
 
     async def _keep(self, key: Key) -> None:
         try:
-            await asyncio.to_thread(self._store.change, key)
+            await asyncio.to_thread(self._store.change, key.id, lambda kept: replace(kept, stopped=key.stopped))
         except Unavailable as error:
             _log.error("that key %s is stopped is not kept over a restart: %s", key.id, error)
 

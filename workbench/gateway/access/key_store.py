@@ -14,7 +14,7 @@ from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.state import KEYS, State, keys_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class KeyStore:
@@ -70,10 +70,19 @@ class KeyStore:
                 raise Conflict(f"Key {old.id} was revoked.", hint="Issue another.")
             _insert(connection, new)
 
-    def change(self, key: Key) -> None:
-        """Keep what may change of a key."""
+    def change(self, key_id: str, apply: Callable[[Key], Key]) -> Key | None:
+        """Change what may change of a key as it is kept now, whoever wrote it last; return it, None for no such key."""
+        which = keys_table.c.id == key_id
         with self._state.transaction(tells=KEYS) as connection:
-            connection.execute(keys_table.update().where(keys_table.c.id == key.id).values(**_changeable(key)))
+            connection.execute(
+                keys_table.update().where(which).values(note=keys_table.c.note)
+            )  # nobody else writes now
+            row = connection.execute(sa.select(keys_table).where(which)).mappings().first()
+            if row is None:
+                return None
+            changed = apply(_key(row))
+            connection.execute(keys_table.update().where(which).values(**_changeable(changed)))
+        return changed
 
     def revoke(self, keys: Iterable[Key]) -> None:
         """Keep that keys were revoked, and when; an earlier time stays."""
