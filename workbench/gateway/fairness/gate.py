@@ -36,6 +36,8 @@ _QUIET_SECONDS = 600.0
 _FORGOTTEN_SECONDS = 60.0
 """So long after a provider's last 429 low priority work is held to no number of calls at once."""
 _ROUND_SECONDS = 1.0
+_WIDER_SECONDS = 60.0
+"""So long after an online call had to wait for a call to end one more is kept free."""
 _MANY_CALLS = 6
 """Calls at once of which two are kept free: with one, a second online call within a few milliseconds would wait."""
 _LONGEST_RETRY = 60
@@ -81,6 +83,8 @@ class Gate:
         self._online_at = -math.inf
         self._background = 0
         self._paced_until = 0.0
+        self._more_spare = 0
+        self._more_until = -math.inf
         self._limits_seen = 0
         self._limited_at = self._halved_at = -math.inf
         self._most_background = math.inf
@@ -146,7 +150,12 @@ class Gate:
         self._waiting += 1
         health.waiting += 1
         self.pump()
-        return None if waiter.future.done() else waiter
+        if waiter.future.done():
+            return None
+        if rank.band != BACKGROUND and self._background and health.concurrent is not None:
+            most = int(self._part(health.concurrent)) // 2  # it waits for low priority work: too little was kept free
+            self._more_spare, self._more_until = min(self._more_spare + 1, most), now + _WIDER_SECONDS
+        return waiter
 
     def _let_in(self, hold: Hold, rank: Rank, now: float) -> None:
         tokens = hold.tokens
@@ -263,8 +272,11 @@ class Gate:
         part = int(self._part(most))
         if not self._expects_online(now):
             return 0
+        if now >= self._more_until:
+            self._more_spare = 0
         least = 2 if part >= _MANY_CALLS else 1
-        return min(max(math.ceil(part * self.settings.headroom), least if self.settings.headroom else 0), part - 1)
+        kept = max(math.ceil(part * self.settings.headroom), least) if self.settings.headroom else 0
+        return min(kept + self._more_spare, part - 1)
 
     # -- what changes meanwhile --------------------------------------------------------------------------------------
 

@@ -151,6 +151,24 @@ async def test_online_calls_come_before_batch_work_that_came_first(desk: Callabl
     assert at.served == ["nightly"] * 3 + ["shop"] * 3
 
 
+async def test_an_online_call_that_had_to_wait_widens_what_is_kept_free_for_a_while(desk: Callable[..., Desk]) -> None:
+    at = desk(concurrent=10)
+    at.online("shop")
+    at.batch("nightly")
+    flood = await at.ask_many("nightly", 40)
+    assert at.health.in_flight == 8
+    online = await at.ask_many("shop", 4)
+    assert len(let_in(online)) == 2
+    for task in [*let_in(flood), *let_in(online)]:
+        await at.end(task)
+    for task in let_in(online):
+        if not at.holds[task].over:
+            await at.end(task)
+    assert at.health.in_flight == 6
+    await at.pass_on(61.0)
+    assert at.health.in_flight == 8
+
+
 async def test_tiers_come_in_their_order(desk: Callable[..., Desk]) -> None:
     at = desk(concurrent=2)
     for tier in (3, 1, 2):
