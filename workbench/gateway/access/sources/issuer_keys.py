@@ -61,7 +61,7 @@ class IssuerKeys:
         if self._age() > self._settings.keys_seconds:
             await self._renew()
         found = self._named(kid)
-        if not found and self._may_fetch():
+        if not found:
             await self._fetch()
             found = self._named(kid)
         return found
@@ -79,14 +79,13 @@ class IssuerKeys:
     async def _renew(self) -> None:
         """Fetch the keys because they are old; they go on for a day while that fails."""
         try:
-            if self._fetched is None or self._may_fetch():
-                await self._fetch()
+            await self._fetch()
         except Unavailable as error:
             if self._age() > _STALE_SECONDS:
                 raise
             _log.warning("the issuer's keys are used beyond their time: %s", error)
 
-    def _may_fetch(self) -> bool:
+    def _count(self) -> None:
         """Count one fetch; raises Unavailable where there were too many: the token may be good all the same."""
         now = time.monotonic()
         self._fetches = min(_MOST_FETCHES, self._fetches + (now - self._counted) / _FETCH_EVERY)
@@ -94,12 +93,12 @@ class IssuerKeys:
         if self._fetches < 1:
             raise self._source.unavailable("its keys were asked for too often just now")
         self._fetches -= 1
-        return True
 
     async def _fetch(self) -> None:
         await self._flights.once("keys", self._ask)
 
     async def _ask(self) -> None:
+        self._count()
         where = await self._get(f"{self._issuer}/.well-known/openid-configuration")
         if not isinstance(where.get("issuer"), str) or where["issuer"].rstrip("/") != self._issuer:
             raise self._source.unavailable("what it says of itself names another issuer")
