@@ -21,6 +21,8 @@ from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 
+HTTP = httpx.Client(trust_env=False)
+"""One for all: making another costs more than a call."""
 AUDIT = """
 [audit]
 ship_every = 0
@@ -52,7 +54,7 @@ def gateway(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFact
 
 def ask(gateway: RunningGateway, key: str, text: str, **more: Any) -> httpx.Response:
     body = {"model": "chatty", "messages": [{"role": "user", "content": text}], **more}
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{gateway.url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=30
     )
     assert answer.status_code == 200, answer.text
@@ -149,7 +151,7 @@ def test_gateway_keys_read_no_bodies_and_bad_questions_are_told(gateway: Running
         list(AuditDesk(gateway.url, gateway.issue_key()).dataset(since="1d", timeout=30))
     with pytest.raises(InvalidInput):
         list(desk_of(gateway).dataset(since="soon", timeout=30))
-    assert httpx.get(f"{gateway.url}/admin/v1/audit/calls/x").status_code == 401
+    assert HTTP.get(f"{gateway.url}/admin/v1/audit/calls/x").status_code == 401
 
 
 def test_a_data_class_that_lets_nothing_out_lets_nothing_out(providers: SimulatedProviders, tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def test_what_left_the_spool_is_still_shown_counted_and_replayed(providers: Simu
         assert (told["rows"], told["pruned"]) == (4, 3)
         first = answers[0].headers["x-request-id"]
         headers = {"Authorization": f"Bearer {key}"}
-        assert httpx.get(f"{gateway.url}/me/usage", headers=headers).json()["calls"] == 4
+        assert HTTP.get(f"{gateway.url}/me/usage", headers=headers).json()["calls"] == 4
         shown = desk_of(gateway).show(first, timeout=60)
         assert shown["response"]["body"] == answers[0].text
         found = list(desk_of(gateway).dataset(since="1d", timeout=60))

@@ -17,6 +17,8 @@ from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 
+HTTP = httpx.Client(trust_env=False)
+"""One for all: making another costs more than a call."""
 AUDIT = """
 [audit]
 ship_every = 0
@@ -44,7 +46,7 @@ def gateway(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFact
 def ask(gateway: RunningGateway, key: str, **body: Any) -> httpx.Response:
     wish = {"model": "chatty", "messages": [{"role": "user", "content": "hello"}], **body}
     headers = {"Authorization": f"Bearer {key}"}
-    answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=wish, headers=headers, timeout=30)
+    answer = HTTP.post(f"{gateway.url}/v1/chat/completions", json=wish, headers=headers, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer
 
