@@ -43,7 +43,7 @@ def find_problems(
     # The raw tables are read, so that these are told beside wrong types.
     found += _providers(tables)
     found += _credentials(tables, folder, environ) if credentials else ()
-    found += _signing_secret(tables, folder, environ) if credentials else ()
+    found += _held_secrets(tables, folder, environ) if credentials else ()
     found += _models(tables)
     found += _files_provider(tables)
     found += _review(tables, folder)
@@ -151,22 +151,6 @@ def _of_kind(provider: dict[str, Any], row: KindRow) -> Iterator[tuple[str, str,
             yield "credential", f"{form!r} is no sign-in of kind {kind!r}", f"expected {row.reference}"
 
 
-def _signing_secret(
-    tables: dict[str, Any], folder: Path, environ: Mapping[str, str]
-) -> Iterator[tuple[Place, str, str]]:
-    at = ("slack", "signing_secret")
-    try:
-        credential = Credential.model_validate(_table(tables.get("slack"))["signing_secret"])
-    except (KeyError, ValidationError):
-        return  # there is none, or it is told already
-    if not credential.holds_secret:
-        yield at, "a cloud's sign-in", f"expected {REFERENCES['env']} or {REFERENCES['file']}"
-        return
-    secret, source = look_up(credential, folder=folder, environ=environ)
-    if not secret:
-        yield at, f"{source} is missing or empty", f"set {source}"
-
-
 def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
     for name, provider in _table(tables.get("providers")).items():
         try:
@@ -182,6 +166,31 @@ def _credentials(tables: dict[str, Any], folder: Path, environ: Mapping[str, str
             yield at, f"{source} is missing or empty", f"set {source}"
         elif row is not None and (right := row.wrong(secret)):
             yield at, f"{source} holds something else", f"expected {right}"
+
+
+def _held_secrets(tables: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Place, str, str]]:
+    """Tell which secrets are not there that stand in a section of their own."""
+    destinations = _table(_table(tables.get("alerts")).get("destinations"))
+    places: list[Place] = [
+        ("slack", "signing_secret"),
+        ("gateway", "metrics_token"),
+        ("telemetry", "traces", "credential"),
+        *(("alerts", "destinations", name, "credential") for name in destinations),
+    ]
+    for at in places:
+        value: Any = tables
+        for part in at:
+            value = _table(value).get(str(part))
+        try:
+            credential = Credential.model_validate(value)
+        except ValidationError:
+            continue  # told already, or left out
+        if not credential.holds_secret:
+            yield at, "names a cloud's sign-in", f"expected {REFERENCES['env']} or {REFERENCES['file']}"
+            continue
+        secret, source = look_up(credential, folder=folder, environ=environ)
+        if not secret:
+            yield at, f"{source} is missing or empty", f"set {source}"
 
 
 def _files_provider(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
