@@ -241,7 +241,7 @@ def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
 
 
 def _others_named(model: dict[str, Any], index: int, names: list[str]) -> Iterator[tuple[Place, int, tuple[str, str]]]:
-    for field in ("fallbacks", "substitute"):
+    for field in ("fallbacks", "substitute", "successor"):
         value = model.get(field)
         for number, other in enumerate([value] if isinstance(value, str) else _array(value)):
             if isinstance(other, str) and ("*" in other or not any(fnmatchcase(other, known) for known in names)):
