@@ -20,7 +20,17 @@ _log = logging.getLogger("workbench.gateway.reload")
 _KEPT = "The gateway goes on with the configuration that it has."
 _LOOK_SECONDS = 0.5
 _LIVE = frozenset(
-    {"admission", "providers", "models", "routing", "review", "gateway.timeouts", "gateway.max_body_bytes"}
+    {
+        "admission",
+        "fairness",
+        "gateway.max_body_bytes",
+        "gateway.timeouts",
+        "models",
+        "prices",
+        "providers",
+        "review",
+        "routing",
+    }
 )
 _NOT_OURS = frozenset({"tracking", "jupyter"})
 """Sections that other processes read."""
@@ -84,13 +94,15 @@ class Reloader:
                 raise InvalidInput(str(error), hint=_KEPT, code=error.error_code) from error
             if changed := needs_restart(old.settings, settings):
                 raise Conflict(f"A change of {', '.join(changed)} needs a restart.", hint=_KEPT, code="needs_restart")
+            rules = Rules.from_settings(settings.admission.limits)
+            used = await self._gateway.history.read(rules) if settings.admission != old.settings.admission else None
             new = Upstream(settings, before=old)
             try:
                 await new.open()
             except WorkbenchError as error:
                 raise InvalidInput(str(error), hint=_KEPT, code=error.error_code) from error
-            if settings.admission != old.settings.admission:
-                await self._gateway.history.rule(Rules.from_settings(settings.admission.limits))
+            if used is not None:
+                self._gateway.admission.rule(rules, used)
             self._gateway.registry.enter(new)
             self._gateway.upstream = new
             task = asyncio.create_task(self._retire(old, new, set(self._retiring)))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from workbench.errors import Unavailable
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.use_cases import UseCase, UseCaseTable
-from workbench.gateway.admission.admission import Admission, is_held
+from workbench.gateway.admission.admission import Admission, SpentBy, is_held
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.times import utc_text
@@ -38,13 +38,12 @@ class History:
         spent = await asyncio.to_thread(self._reports.spent, "use_case", names)
         for use_case in use_cases.all():
             self._admission.hold_use_case(use_case, spent=spent.get(use_case.name))
-        await self.rule(rules)
+        self._admission.rule(rules, await self.read(rules))
         use_cases.listen(self._changed)
 
-    async def rule(self, rules: Rules) -> None:
-        """Put rules in force; raises Unavailable where the ledger can't be read, with the old ones in force."""
-        spent = {kind: await asyncio.to_thread(self._reports.spent, kind) for kind in rules.kinds()}
-        self._admission.rule(rules, spent)
+    async def read(self, rules: Rules) -> SpentBy:
+        """Return what everybody has used whom rules are about; raises Unavailable where the ledger can't be read."""
+        return {kind: await asyncio.to_thread(self._reports.spent, kind) for kind in rules.kinds()}
 
     async def close(self) -> None:
         """Read no more."""
