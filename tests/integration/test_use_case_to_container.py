@@ -317,7 +317,8 @@ def test_a_key_that_can_not_be_written_is_revoked_and_bad_names_issue_none(
     assert "was revoked" in shell.fails("ana", "deploy", "unwritten", "--output", str(tmp_path / "file" / "below"))
     assert "can't name a resource" in shell.fails("ana", "deploy", "unwritten", "--app", "No Name")
     assert "unquoted" in shell.fails("ana", "deploy", "unwritten", "--output", str(tmp_path / "with space"))
-    assert "--gateway-url" in shell.fails("ana", "deploy", "unwritten", "--gateway-url", "nowhere")
+    for url in ("nowhere", "http://host/a b", "http://user:word@host"):
+        assert "--gateway-url" in shell.fails("ana", "deploy", "unwritten", "--gateway-url", url)
     keys = shell.does("ana", "usecase", "show", "unwritten")["keys"]
     assert [key["revoked_at"] is not None for key in keys] == [True]
     assert "No use case" in shell.fails("eve", "deploy", "unwritten", "--output", str(tmp_path))
@@ -372,7 +373,7 @@ def test_wrong_bodies_and_states_are_told_and_change_nothing(gateway: RunningGat
             assert answer.status_code == status, (path, body, answer.text)
         late = ruth.post("/admin/v1/use-cases/wrongs/approve", json={"why": "x"}).json()["error"]
         assert late["code"] == "wrong_state"
-        assert "its owner may key" in late["message"]
+        assert "its owner may take a key" in late["message"]
         assert ana.get("/use-cases?state=nonsense").status_code == 400
         assert ana.get("/admin/v1/use-cases").status_code == 403
         assert len(ruth.get("/admin/v1/use-cases").json()["data"]) >= 1

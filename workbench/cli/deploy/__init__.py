@@ -63,20 +63,16 @@ def command(
     mode 0600; the secret is printed nowhere unless --print asks for it.
     """
     from workbench.cli.deploy.files import FORMATS, check_free, paths, write
-    from workbench.cli.deploy.target import Target
+    from workbench.cli.deploy.target import Target, checked_url
     from workbench.cli.issued import revoked_unless_written
     from workbench.client.use_case_desk import UseCaseDesk
-    from workbench.errors import InvalidInput
-    from workbench.settings.values import http_url
     from workbench.wire.key_file import MountedKey, read_key_file
 
     chosen = FORMATS[form]
     target = Target.of(use_case, app=app, namespace=namespace, form=form, folder=folder.resolve())
     if gateway_url is not None:
-        try:
-            gateway_url = http_url(gateway_url)
-        except ValueError as error:
-            raise InvalidInput(f"--gateway-url: {error}.") from error
+        gateway_url = checked_url(gateway_url, what="--gateway-url")
+        target = replace(target, gateway_url=gateway_url)
     if not (shown or force):
         check_free(paths(chosen, target))
     with ExitStack() as stack:
@@ -90,7 +86,7 @@ def command(
         else:
             stack.enter_context(revoked_unless_written(None, None))
             key = read_key_file(key_file)
-            key = replace(key, gateway_url=gateway_url or key.gateway_url)
+            key = replace(key, gateway_url=gateway_url or checked_url(key.gateway_url, what=str(key_file)))
         if shown:
             for path, text in zip(paths(chosen, target), chosen.texts(target, key), strict=True):
                 click.echo(f"# --- {path.name}\n{text}")

@@ -15,6 +15,7 @@ from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS
 _MOUNTED = "workbench_key"
 ROTATION = """\
 Use: `docker compose -f compose.yaml -f {use_case}.compose.yaml up -d`, with these files beside it.
+Compose mounts the key file with its owner and mode: a container of another user needs `user:`, or the file chowned.
 Rotate without a gap: `{again}` writes a second key; the first one stays good.
 Then the same command with `--force-recreate {app}`: a container keeps the file and the variables it began with.
 Then end the first one: `workbench keys revoke {key}`.

@@ -38,7 +38,7 @@ def texts(target: Target, key: MountedKey) -> tuple[str, ...]:
         "kind": "Secret",
         "metadata": {"name": name, **namespace, "labels": labels},
         "type": "Opaque",
-        "stringData": {_ENTRY: key_file(key), **secrets},
+        "stringData": {_ENTRY: key_file(key).strip(), **secrets},
     }
     patch: dict[str, Any] = {
         "apiVersion": "apps/v1",

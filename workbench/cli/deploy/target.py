@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import InvalidInput
+from workbench.settings.values import http_url
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
+
+
+def checked_url(url: str, *, what: str) -> str:
+    """Return a gateway's URL as it is written; raises InvalidInput for one that can't be."""
+    try:
+        url = http_url(url)
+    except ValueError as error:
+        raise InvalidInput(f"{what}: {error}.") from error
+    if not _PLAIN.fullmatch(url):
+        raise InvalidInput(f"{what}: {url!r} can't stand in an environment file unquoted.")
+    return url
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,8 @@ class Target:
     """The format."""
     folder: Path
     """Absolute path of the folder that the files are written to."""
+    gateway_url: str | None = None
+    """Where the application finds the gateway; None: as this command does."""
     key_id: str | None = None
     """The key's id; None: a key file was given."""
 
@@ -38,7 +52,7 @@ class Target:
                     f"{what}: {name[:80]!r} can't name a resource.",
                     hint="Small letters, digits and '-', 63 at most, as in menu-images.",
                 )
-        if not _PLAIN_PATH.fullmatch(str(folder)):
+        if not _PLAIN.fullmatch(str(folder)):
             raise InvalidInput(
                 f"The path {folder} can't stand in an environment file unquoted.",
                 hint="Choose a folder whose path has letters, digits and ._-/ only: --output DIR.",
@@ -55,4 +69,6 @@ class Target:
         """Return the command that writes the same files with another key."""
         app = "" if self.app == self.use_case else f" --app {self.app}"
         namespace = f" --namespace {self.namespace}" if self.namespace else ""
-        return f"workbench deploy {self.use_case} --format {self.form}{app}{namespace} --output {self.folder} --force"
+        url = f" --gateway-url {self.gateway_url}" if self.gateway_url else ""
+        where = f"{app}{namespace}{url} --output {self.folder}"
+        return f"workbench deploy {self.use_case} --format {self.form}{where} --force"

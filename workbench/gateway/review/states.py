@@ -42,6 +42,9 @@ TRANSITIONS: dict[Action, Step] = {
 """A comment of its owner, and an approval that another must follow, lead elsewhere: see `review.py`."""
 
 
+_VERBS: dict[Action, str] = {"key": "take a key", "request-changes": "request changes"}
+
+
 def next_state(action: Action, state: State, *, name: str, escalated_to: str | None = None) -> State:
     """Return where an action leads; raises Conflict, which tells what may be done now and by whom."""
     to = TRANSITIONS[action].to.get(state)
@@ -56,13 +59,13 @@ def next_state(action: Action, state: State, *, name: str, escalated_to: str | N
 
 def what_now(state: State, *, escalated_to: str | None = None) -> str:
     """Return what may be done in a state, and by whom, as a sentence."""
-    ways: dict[str, list[str]] = {}
+    ways: dict[str, list[Action]] = {}
     for action in actions_in(state):
         by = TRANSITIONS[action].by
         if state == "escalated" and by == "a reviewer":
             by = f"a member of {escalated_to}"
         ways.setdefault(by, []).append(action)
-    told_ways = [f"{by} may {' or '.join(actions)}" for by, actions in ways.items()]
+    told_ways = [f"{by} may {' or '.join(_VERBS.get(each, each) for each in actions)}" for by, actions in ways.items()]
     return f"Now {'; '.join(told_ways)}."
 
 
