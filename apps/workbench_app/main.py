@@ -14,6 +14,7 @@ PAGES = (
     ("rate.py", "Rate", ":material/star:"),
     ("results.py", "Results", ":material/table_chart:"),
     ("promote.py", "Promote", ":material/rocket_launch:"),
+    ("keys.py", "Keys", ":material/key:"),
 )
 
 st.set_page_config(page_title="GenAI workbench", page_icon=":material/science:", layout="wide")
