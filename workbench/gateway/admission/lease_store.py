@@ -7,16 +7,16 @@ or, when the process is dead, whoever notices settles the rest as lost. Each fun
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.gateway.admission.calendar import day_of, month_of
-from workbench.gateway.admission.ledger_tail import LedgerTail
+from workbench.gateway.admission.ledger_tail import COLUMNS, LedgerTail
 from workbench.gateway.admission.purse import dollars
-from workbench.gateway.admission.subject import Subject
+from workbench.gateway.admission.subject import KINDS, Subject
 from workbench.gateway.request_id import new_request_id
 from workbench.gateway.state import (
     MONEY,
@@ -301,26 +301,27 @@ def _spend(connection: sa.Connection, which: sa.ColumnElement[bool], amount: int
     return connection.execute(money_table.update().where(which).values(**more)).rowcount
 
 
-def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterable[dict[str, Any]]:
-    """Yield the fields of the ledger rows that tell of lost money, each dollar in one row only.
+def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterator[dict[str, Any]]:
+    """Yield the fields of the ledger rows that tell of lost money: of each subject as much as it has lost.
 
-    A call's money is leased by its key, its use case and so on at once: what the row of a key tells is not told again.
+    A call's money is leased by its key, its use case and its user at once, so what a key's row tells of them is not
+    told again; nor does it name one that has lost less.
     """
-    told: dict[Subject, int] = {}
-    order = ("key", "use_case", "user", "model", "provider")
-    for subject, amount in sorted(lost.items(), key=lambda one: order.index(one[0].kind)):
-        fields: dict[str, Any] = {}
+    left = dict(lost)
+    for subject in sorted(lost, key=lambda one: KINDS.index(one.kind)):
+        fields: dict[str, str] = {COLUMNS[subject.kind]: subject.name}
+        named: dict[str, Subject] = {}
         if subject.kind == "key":
             of = sa.select(keys_table.c.owner, keys_table.c.use_case).where(keys_table.c.id == subject.name)
             key = connection.execute(of).first()
-            fields = {"key_id": subject.name} | ({} if key is None else {"owner": key.owner, "use_case": key.use_case})
-        else:
-            fields[{"user": "owner"}.get(subject.kind, subject.kind)] = subject.name
-        rest = amount - told.get(subject, 0)
-        if rest <= 0:
-            continue
-        for kind, column in (("use_case", "use_case"), ("user", "owner")):
-            if fields.get(column):
-                whose = Subject(kind, fields[column])  # type: ignore[arg-type]  # one of its kinds
-                told[whose] = told.get(whose, 0) + rest
-        yield fields | {"cost_usd": dollars(rest)}
+            if key is not None:
+                named["owner"] = Subject("user", key.owner)
+            if key is not None and key.use_case:
+                named["use_case"] = Subject("use_case", key.use_case)
+        while left[subject] > 0:
+            also = {column: one for column, one in named.items() if left.get(one, 1) > 0}
+            amount = min(left[one] for one in (subject, *also.values()) if one in left)
+            for one in (subject, *also.values()):
+                if one in left:
+                    left[one] -= amount
+            yield {**fields, **{column: one.name for column, one in also.items()}, "cost_usd": dollars(amount)}

@@ -15,11 +15,11 @@ from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE, connect
 
 LEASE_LOST = "lease_lost"
 """`error_code` of the rows that tell of a dead process's lease: they are booked when they are made."""
-_COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
+COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
 """The column of the ledger that tells whose money it is."""
 _PICO = "CAST(ROUND(cost_usd * 1e12) AS INTEGER)"
 _SINCE = f"""
-    SELECT {", ".join(_COLUMNS[kind] for kind in KINDS)}, SUM({_PICO}) FROM calls
+    SELECT {", ".join(COLUMNS[kind] for kind in KINDS)}, SUM({_PICO}) FROM calls
     WHERE rowid > ? AND rowid <= ? AND writer = ? AND cost_usd > 0 AND COALESCE(error_code, '') != '{LEASE_LOST}'
     GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - our own names
@@ -97,7 +97,7 @@ class LedgerTail:
         bound = f"CASE writer {whens} ELSE rowid END" if until else "rowid"
         date = time.gmtime(now)
         times = (time.strftime("%Y-%m-%d", date), time.strftime("%Y-%m", date))
-        query = _SPENT.format(column=_COLUMNS[subject.kind], until=bound)
+        query = _SPENT.format(column=COLUMNS[subject.kind], until=bound)
         with self._reading() as connection:
             row = connection.execute(query, (*times, subject.name, *until, subject.name)).fetchone()
         return Amounts(*row)
