@@ -35,9 +35,6 @@ _RIGHT_NOW = {
         "Calls that limits in shadow mode would have refused.",
         ("subject",),
     ),
-    "limit_shadow": (
-        "workbench_limits_shadow_refused", "Calls that limits in shadow mode would have refused.", ("subject",),
-    ),
     "provider_down": ("workbench_provider_down", "1 while calls of a provider fail.", ("provider",)),
     "breaker": ("workbench_breaker_state", "0 closed, 1 half open, 2 open; the worst of all workers.", ("deployment",)),
     "deployment_in_flight": ("workbench_deployment_in_flight", "Tries on their way.", ("deployment",)),
