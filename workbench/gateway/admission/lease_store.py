@@ -318,6 +318,10 @@ def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterator[di
                 named["owner"] = Subject("user", key.owner)
             if key is not None and key.use_case:
                 named["use_case"] = Subject("use_case", key.use_case)
+            for one in named.values():  # one that has a budget of its own, and had nothing leased of it, lost nothing
+                account = sa.select(_ACCOUNT.account).where(_ACCOUNT.kind == one.kind, _ACCOUNT.name == one.name)
+                if one not in left and connection.execute(account).first() is not None:
+                    left[one] = 0
         while left[subject] > 0:
             also = {column: one for column, one in named.items() if left.get(one, 1) > 0}
             amount = min(left[one] for one in (subject, *also.values()) if one in left)
