@@ -37,7 +37,8 @@ def asked_gateway(url: str | None) -> Asked:
         url is not None or same_origin(asked, own) or (record is not None and same_origin(asked, record.url))
     )
     # The owner's token goes to the home's own gateway, or where the user says, and never off this machine.
-    token = (read_owner_token(settings.home) if homes_own else None) or identity_token()
+    owners = homes_own and settings.identity.takes_owner
+    token = (read_owner_token(settings.home) if owners else None) or identity_token()
     if token is None:
         raise AuthenticationFailed(
             f"No identity token for the gateway at {asked}.",
