@@ -86,8 +86,8 @@ class HeldTicket(Ticket):
     """The ticket of a call of which some subject has limits or a budget."""
 
     __slots__ = (
-        "_ahead", "_amount", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts", "_place",
-        "elsewhere", "instead",
+        "_ahead", "_amount", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts",
+        "_place", "elsewhere", "instead",
     )  # fmt: skip
 
     def __init__(
