@@ -120,6 +120,15 @@ def test_a_rotated_key_goes_on_for_its_overlap_and_the_new_one_may_do_the_same(
     wait_until(lambda: call(two, new["key"]) == (401, "revoked"), "the other gateway goes on taking the old key")
 
 
+def test_a_budget_does_not_begin_anew_because_its_owner_rotates(pair: tuple[RunningGateway, RunningGateway]) -> None:
+    one, _ = pair
+    key = admin(one, "POST", "", json={"kind": "production", "use_case": "menu-images", "budget": {"usd_total": 1}})
+    bearer = {"authorization": f"Bearer {one.owner_token}"}
+    refused = httpx.post(f"{one.url}/keys/{key['id']}/rotate", json={}, headers=bearer)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "has_budget")
+    assert admin(one, "POST", f"/{key['id']}/rotate", json={})["budget"] == {"usd_total": 1}
+
+
 def test_an_exploration_key_at_production_is_told_where_to_go(pair: tuple[RunningGateway, RunningGateway]) -> None:
     one, two = pair
     key = one.issue_key()

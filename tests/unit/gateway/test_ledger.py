@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
 from workbench.errors import IntegrityError, Unavailable
 from workbench.gateway.ledger import spool as spool_room
@@ -12,7 +13,7 @@ from workbench.gateway.ledger.chain import verify
 from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.schema import SCHEMA_VERSION
-from workbench.gateway.ledger.spool import Spool
+from workbench.gateway.ledger.spool import Spool, writer_lock
 from workbench.testing.simulator import wait_until
 
 
@@ -76,6 +77,20 @@ async def test_two_gateways_on_one_home_write_chains_of_their_own(tmp_path: Path
             ("w1", 10),
         ]
     assert verify(first.path) == 20
+
+
+async def test_a_writer_of_a_restored_ledger_is_seen_to_live(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    spool.close()
+    with sqlite3.connect(spool.path) as connection:
+        connection.execute("INSERT INTO meta VALUES ('generation', '1')")
+    spool = await opened(tmp_path)
+    assert spool.writer == "w0g1"
+    with pytest.raises(Timeout):
+        writer_lock(tmp_path, spool.writer).acquire(blocking=False)
+    spool.close()
+    with writer_lock(tmp_path, spool.writer).acquire(blocking=False):
+        pass
 
 
 async def test_a_locked_ledger_refuses_calls_loses_nothing_and_recovers(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from workbench.errors import Conflict, InvalidInput, NotFound, Unavailable
+from workbench.errors import Conflict, InvalidInput, NotFound, PermissionDenied, Unavailable
 from workbench.gateway.access.granted import Granted
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.key_format import PREFIXES, KeyKind, digest, new_secret
@@ -205,8 +205,9 @@ class Issuer:
     async def rotate(self, key_id: str, wish: RotationWish, *, owner: Identity | None = None) -> Issued:
         """Issue a key in the place of another, which ends after the overlap.
 
-        With the same scopes, limits and budget, and as long a life. Raises NotFound, for a key that is not `owner`'s
-        too, and Conflict for one that is dead.
+        With the same scopes, limits and budget, and as long a life; what it spends counts anew, so that its owner can't
+        rotate one with a budget of its own. Raises NotFound, for a key that is not `owner`'s too, Conflict for one that
+        is dead, and PermissionDenied.
         """
         old = self._keys.get(key_id) if owner is None else self.own(key_id, owner)
         if old is None:
@@ -217,6 +218,12 @@ class Issuer:
         if old.lease is not None:
             raise Conflict(
                 f"Key {key_id} was mounted into a notebook; it ends with it.", hint="Restart the kernel for a new one."
+            )
+        if owner is not None and old.budget != NO_BUDGET:
+            raise PermissionDenied(
+                f"Key {key_id} has a budget, which would begin anew with each rotation.",
+                hint=f"An admin may rotate it (`workbench keys rotate {key_id} --any`); or issue another one.",
+                code="has_budget",
             )
         secret = new_secret(PREFIXES[old.kind])
         new = replace(

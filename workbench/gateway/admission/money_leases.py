@@ -13,13 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from workbench.errors import Unavailable
 from workbench.gateway.admission.lease_store import LeaseLost, LeaseStore, Other, Told, Wish
 from workbench.gateway.admission.ledger_tail import LEASE_LOST, LedgerTail
 from workbench.gateway.admission.short import LeaseShort
 from workbench.gateway.ledger.row import LedgerRow
+from workbench.gateway.ledger.spool import writer_lock
 from workbench.gateway.times import utc_now
 
 if TYPE_CHECKING:
@@ -335,7 +336,7 @@ class MoneyLeases:
             return self._is_silent(other) and self._store.settle(other, None)
         if tail.path == self._tail.path and tail.writer == self._tail.writer:
             return self._store.settle(other, tail)  # who wrote before us under our name
-        lock = FileLock(tail.path.parent / f"{tail.writer}.lock", thread_local=False)
+        lock = writer_lock(tail.path.parent, tail.writer)
         try:
             lock.acquire(blocking=False)
         except Timeout:

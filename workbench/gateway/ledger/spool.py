@@ -378,11 +378,16 @@ def _unopened(path: Path, error: Exception) -> Unavailable:
     )
 
 
+def writer_lock(folder: Path, writer: str) -> FileLock:
+    """Return the lock that whoever writes under a name holds; a name's generation is no part of it."""
+    return FileLock(folder / f"{writer.partition('g')[0]}.lock", thread_local=False)
+
+
 def _take_writer(folder: Path) -> tuple[int, FileLock]:
     """Return the first writer's number that no living process has."""
     number = 0
     while True:
-        lock = FileLock(folder / f"w{number}.lock", thread_local=False)
+        lock = writer_lock(folder, f"w{number}")
         try:
             lock.acquire(blocking=False)
         except Timeout:
