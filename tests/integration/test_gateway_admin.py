@@ -107,7 +107,7 @@ def test_what_is_left_out_of_a_key_is_unset(admin: httpx.Client) -> None:
         ({}, "kind"),
         ({"kind": "master"}, "kind"),
         ({"kind": "production", "colour": "red"}, "colour"),
-        ({"kind": "production", "limits": {"requests_per_second": 5}}, "requests_per_second"),
+        ({"kind": "production", "limits": {"requests_per_hour": 5}}, "requests_per_hour"),
         ({"kind": "production", "limits": {"requests_per_minute": 0}}, "requests_per_minute"),
         ({"kind": "production", "limits": {"concurrent": "8"}}, "concurrent"),
         ({"kind": "production", "budget": {"usd_total": -1}}, "usd_total"),
