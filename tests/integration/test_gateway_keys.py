@@ -143,7 +143,7 @@ def test_only_an_identity_deals_in_keys(gateway: RunningGateway, owner: httpx.Cl
     assert call(gateway, bearer(key["key"])) == (200, None)
 
 
-def test_every_route_but_the_two_of_health_needs_a_key_or_an_identity(gateway: RunningGateway) -> None:
+def test_every_route_but_those_of_health_needs_a_key_an_identity_or_slacks_signature(gateway: RunningGateway) -> None:
     routes = create_app(load_settings(environ={}, home=gateway.home, credentials=False))._app.routes
     asked = [(method, re.sub(r"{\w+(:path)?}", "x@y", route.path)) for route in routes for method in route.methods]
     assert len(asked) > 15
@@ -152,7 +152,8 @@ def test_every_route_but_the_two_of_health_needs_a_key_or_an_identity(gateway: R
         answer = HTTP.request(method, gateway.url + path, json={} if method == "POST" else None)
         if answer.status_code != 401:
             open_ones.add(path)
-    assert open_ones == {"/healthz", "/readyz"}
+    assert open_ones == {"/healthz", "/readyz", "/slack/commands"}
+    assert HTTP.post(f"{gateway.url}/slack/commands").status_code == 404, "without [slack] there is no command"
 
 
 def test_no_key_administers(gateway: RunningGateway, owner: httpx.Client) -> None:

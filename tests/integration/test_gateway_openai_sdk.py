@@ -195,7 +195,8 @@ def test_the_catalogue_tells_what_each_model_is(client: openai.OpenAI, http: htt
     assert (sonnet["object"], sonnet["owned_by"]) == ("model", "claude")
     assert sonnet["catalogue"]["context_tokens"] == 200000
     assert sonnet["catalogue"]["price"] == {
-        "input": 3.0, "output": 15.0, "cached_input": 0.3, "source": "price_book",
+        "input": 3.0, "output": 15.0, "cached_input": 0.3, "cache_write": 3.75, "cache_write_1h": 6.0, "query": 0.01,
+        "source": "price_book",
         "version": sonnet["catalogue"]["price"]["version"],
     }  # fmt: skip
     assert http.get("/v1/models/fast").json()["catalogue"]["price"]["source"] == "settings"

@@ -110,4 +110,8 @@ def _print(value: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(
+        code
+    )  # all is written; what Arrow's threads do while Python ends has killed a process that had done its work

@@ -13,7 +13,7 @@ from workbench.gateway.dialects.reader import can_be
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.rate import Rate
 from workbench.gateway.routing.models import Deployment, Models
-from workbench.gateway.unified.operation import EDITION
+from workbench.gateway.unified.tuned import EDITION
 from workbench.settings import Kind
 from workbench.wire.usage import Usage
 

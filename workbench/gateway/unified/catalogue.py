@@ -13,6 +13,7 @@ from workbench.gateway.routing.models import Model, Models
 from workbench.gateway.times import utc_now
 from workbench.gateway.unified.deprecations import Deprecations
 from workbench.gateway.unified.latencies import Latencies
+from workbench.gateway.unified.tuned import may_use
 
 _MODALITIES = {
     "chat": {"input": ["text"], "output": ["text"]},
@@ -41,7 +42,7 @@ class Catalogue:
 
     def list(self, key: Key | None, latencies: Latencies | None = None) -> dict[str, Any]:
         """Return the models that a key may use, or for an identity all, in OpenAI's list shape."""
-        models = [model for model in self._models.visible(key) if _allowed(model, key)]
+        models = [model for model in self._models.visible(key) if self._allowed(model, key)]
         return {"object": "list", "data": [self._entry(model, key, latencies) for model in models]}
 
     def get(self, name: str, key: Key | None, latencies: Latencies | None = None) -> dict[str, Any]:
@@ -92,9 +93,16 @@ class Catalogue:
                 "fallbacks": list(model.fallbacks),
                 "substitutes": list(model.substitutes),
                 "facts": dict(model.facts),
-                "allowed": _allowed(model, key),
+                "allowed": self._allowed(model, key),
             },
         }
+
+    def _allowed(self, model: Model, key: Key | None) -> bool:
+        if key is None:
+            return True
+        return may_use(model, key, self._models) and any(
+            key.scopes.allow_provider(deployment.provider) for deployment in model.deployments
+        )
 
     def _known(self, model: Model) -> Entry:
         return self._prices.of(model.deployments[0])
@@ -120,11 +128,3 @@ def _sum_of_known(numbers: list[int | None]) -> int | None:
     """Return the sum; None where one is not known, so that nobody counts on it."""
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
-
-
-def _allowed(model: Model, key: Key | None) -> bool:
-    if key is None:
-        return True
-    return key.scopes.allow_model(model.name) and any(
-        key.scopes.allow_provider(deployment.provider) for deployment in model.deployments
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from workbench.gateway.unified.body import read_body
 from workbench.gateway.unified.form import Form, read_form
 from workbench.gateway.unified.objects.references import label_at, open_references
 from workbench.gateway.unified.question import Question
+from workbench.gateway.unified.tuned import may_use
 
 if TYPE_CHECKING:
     from starlette.types import Receive
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from workbench.gateway.parts import Parts
     from workbench.gateway.providers.provider import Provider, Stream, Whole
     from workbench.gateway.routing.models import Model
-
-EDITION = r"(-\d[\d-]*)?"
-"""What a provider may add to the name of a model that it tunes: the day of an edition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +112,9 @@ def asked_model(name: str, key: Key, gateway: Parts, *, path: str, task: str) ->
 def _made_from_allowed(name: str, key: Key, gateway: Parts) -> bool:
     """Tell whether a name is of a model that the key's own people have tuned, from one that the key may use."""
     try:
-        made = gateway.models.get(name, key)
+        return may_use(gateway.models.get(name, key), key, gateway.models)
     except NotFound:
         return False
-    base, provider = made.facts.get("fine_tuned_from"), made.deployments[0].provider
-    if made.audience is None or not isinstance(base, str):
-        return False
-    return any(
-        deployment.provider == provider and re.fullmatch(f"{re.escape(deployment.model)}{EDITION}", base)
-        for model in gateway.models.visible(key)
-        if key.scopes.allow_model(model.name)
-        for deployment in model.deployments
-    )
 
 
 async def ask(provider: Provider, question: Question, attempt: Attempt) -> Whole | Stream:
