@@ -16,7 +16,6 @@ import httpx
 import psutil
 import pytest
 
-from workbench.client.key_desk import KeyDesk
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import wait_until
 from workbench.wire import event_stream
@@ -126,9 +125,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, serving: Upstream) -> Iter
 
 @pytest.fixture(scope="module")
 def key(gateway: RunningGateway) -> str:
-    """A key of online work: what explores waits after a 429 until the provider takes calls again."""
-    wish = {"kind": "production", "use_case": "wire", "expires_in": 3600}
-    return KeyDesk(gateway.url, gateway.owner_token).issue_any(wish, timeout=10).key
+    return gateway.issue_key()
 
 
 @pytest.fixture
@@ -191,7 +188,11 @@ def test_headers_pass_but_for_those_in_the_table(http: httpx.Client, upstream: U
 
 
 def test_the_providers_headers_come_back_but_for_those_in_the_table(http: httpx.Client, upstream: Upstream) -> None:
-    kept = {"request-id": "req_1", "x-ratelimit-remaining-requests": "9", "anthropic-ratelimit-tokens-limit": "4"}
+    kept = {
+        "request-id": "req_1",
+        "x-ratelimit-remaining-requests": "9000",
+        "anthropic-ratelimit-tokens-limit": "4000000",
+    }
     ended = {"set-cookie": "a=b", "alt-svc": "h3", "location": "http://x.example", "openai-organization": "org",
              "x-echo": f"Bearer {SECRET}", "server": "nginx"}  # fmt: skip
     upstream.tell(200, {"content-type": "application/json", "x-request-id": "up-1", **kept, **ended}, b"{}")
@@ -205,9 +206,9 @@ def test_the_providers_headers_come_back_but_for_those_in_the_table(http: httpx.
 def test_an_error_of_the_provider_comes_back_as_it_is(http: httpx.Client, upstream: Upstream) -> None:
     for status in (400, 404, 409, 422, 429, 500, 503):
         body = b'{"error" : {"message":"as it came","odd":[1]}}'
-        upstream.tell(status, {"content-type": "application/json", "retry-after": "7"}, body)
+        upstream.tell(status, {"content-type": "application/json", "retry-after": "1"}, body)
         answer = http.post("/openai/v1/chat/completions", content=CHAT, headers={"content-type": "application/json"})
-        assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (status, body, "7")
+        assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (status, body, "1")
 
 
 def test_a_redirect_is_refused_and_never_followed(http: httpx.Client, upstream: Upstream) -> None:
