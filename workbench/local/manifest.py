@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm.auto import tqdm
+
+from workbench.wire.whole_file import put_in_place, write_whole
 
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
@@ -52,23 +53,10 @@ def settle(draft: Path, folder: Path, manifest: Manifest) -> Path:
     """
     target = folder / manifest.file
     (folder / MANIFEST).unlink(missing_ok=True)
-    _replace(draft, target)
+    put_in_place(draft, target)
     text = folder / f".{MANIFEST}.draft"
-    text.write_text(json.dumps(asdict(manifest), indent=2) + "\n", "utf-8")
-    _replace(text, folder / MANIFEST)
+    write_whole(folder / MANIFEST, f"{json.dumps(asdict(manifest), indent=2)}\n".encode(), draft=text)
     return target
-
-
-def _replace(draft: Path, target: Path) -> None:
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(target)
-    if os.name == "posix":
-        handle = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def sha256_of(path: Path, *, progress: bool = False) -> str:

@@ -7,7 +7,6 @@ checked against its checksum. One writer at a time; readers take no lock.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from workbench.errors import Conflict, IntegrityError, NotFound
 from workbench.rag.manifest import Manifest, Part
+from workbench.wire.whole_file import write_whole
 
 MANIFEST = "manifest.json"
 _LOCK = "writer.lock"
@@ -124,15 +124,4 @@ def _is_ours(name: str) -> bool:
 
 
 def _write_whole(path: Path, raw: bytes) -> None:
-    """Write a file under a draft name, have it on the disk, then rename it; the rename is on the disk at the return."""
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, raw, draft=path.with_name(f"{path.name}.new"))

@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.gateway.admission.calendar import day_of, month_of
-from workbench.gateway.admission.ledger_tail import COLUMNS, LedgerTail
+from workbench.gateway.admission.ledger_tail import LedgerTail
 from workbench.gateway.admission.purse import dollars
 from workbench.gateway.admission.subject import KINDS, Subject
+from workbench.gateway.ledger.row import SUBJECT_COLUMNS
 from workbench.gateway.request_id import new_request_id
 from workbench.gateway.state import (
     MONEY,
@@ -309,7 +310,7 @@ def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterator[di
     """
     left = dict(lost)
     for subject in sorted(lost, key=lambda one: KINDS.index(one.kind)):
-        fields: dict[str, str] = {COLUMNS[subject.kind]: subject.name}
+        fields: dict[str, str] = {SUBJECT_COLUMNS[subject.kind]: subject.name}
         named: dict[str, Subject] = {}
         if subject.kind == "key":
             of = sa.select(keys_table.c.owner, keys_table.c.use_case).where(keys_table.c.id == subject.name)

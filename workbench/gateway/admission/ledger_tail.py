@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from workbench.errors import Unavailable
 from workbench.gateway.admission.subject import KINDS, Subject
+from workbench.gateway.ledger.row import SUBJECT_COLUMNS
+from workbench.gateway.ledger.schema import spool_id
 from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE, connect
 
 LEASE_LOST = "lease_lost"
 """`error_code` of the rows that tell of a dead process's lease: they are booked when they are made."""
-COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
-"""The column of the ledger that tells whose money it is."""
 _PICO = "CAST(ROUND(cost_usd * 1e12) AS INTEGER)"
 _SINCE = f"""
-    SELECT {", ".join(COLUMNS[kind] for kind in KINDS)}, SUM({_PICO}) FROM calls
+    SELECT {", ".join(SUBJECT_COLUMNS[kind] for kind in KINDS)}, SUM({_PICO}) FROM calls
     WHERE rowid > ? AND rowid <= ? AND writer = ? AND cost_usd > 0 AND COALESCE(error_code, '') != '{LEASE_LOST}'
     GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - our own names
@@ -55,7 +55,7 @@ class LedgerTail:
         """Return what names the ledger, wherever its file is seen from."""
         if self._ledger is None:
             with self._reading() as connection:
-                self._ledger = str(connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0])
+                self._ledger = spool_id(connection)
         return self._ledger
 
     def of(self, path: str, ledger: str, writer: str) -> LedgerTail | None:
@@ -97,7 +97,7 @@ class LedgerTail:
         bound = f"CASE writer {whens} ELSE rowid END" if until else "rowid"
         date = time.gmtime(now)
         times = (time.strftime("%Y-%m-%d", date), time.strftime("%Y-%m", date))
-        query = _SPENT.format(column=COLUMNS[subject.kind], until=bound)
+        query = _SPENT.format(column=SUBJECT_COLUMNS[subject.kind], until=bound)
         with self._reading() as connection:
             row = connection.execute(query, (*times, subject.name, *until, subject.name)).fetchone()
         return Amounts(*row)

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from workbench.gateway.ledger.row import SUBJECT_COLUMNS
 from workbench.gateway.ledger.spool import connect
 from workbench.gateway.notices import Notice
 from workbench.gateway.telemetry.metrics import CALLS, GAUGE
@@ -22,7 +23,6 @@ from workbench.gateway.telemetry.numbers import Name
 from workbench.gateway.times import utc_now
 from workbench.settings.alerts import CostRule, ErrorRateRule
 
-_COLUMNS = {"use_case": "use_case", "user": "owner", "key": "key_id", "model": "model", "provider": "provider"}
 _PERIODS = {"day": 10, "month": 7}
 _PLACE = {"model": 1, "provider": 2, "use_case": 3}
 """Where a series of calls names them."""
@@ -118,7 +118,7 @@ class Costs:
         last = connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM calls").fetchone()[0]
         month = now[:7]
         for kind in dict.fromkeys(rule.subject for rule in self._rules):
-            column = _COLUMNS.get(kind, "''")
+            column = SUBJECT_COLUMNS.get(kind, "''")
             if self._last is None:
                 source, since = "counted", "1"
             else:

@@ -112,6 +112,4 @@ def _print(value: Any) -> None:
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(
-        code
-    )  # all is written; what Arrow's threads do while Python ends has killed a process that had done its work
+    os._exit(code)  # all is written; one that was done was seen to die by `terminate`, perhaps of Arrow's threads

@@ -22,6 +22,7 @@ from workbench.errors import InvalidInput, MissingComponent, Unavailable
 from workbench.gateway.ledger.chain import Tombstone
 from workbench.gateway.ledger.row import COLUMNS, INTEGER, REAL
 from workbench.gateway.ledger.schema import BODY_COLUMNS
+from workbench.wire.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,19 +227,9 @@ def _installed(package: str) -> bool:
 
 
 def _put_here(target: Path, data: bytes) -> None:
-    """Write a local file: synced, and named only when it is whole."""
+    """Write a local file, named only when it is whole."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    half = target.parent / f".half-{os.getpid()}"
-    with half.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(target, data, draft=target.parent / f".half-{os.getpid()}")
 
 
 def _packed(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> bytes:

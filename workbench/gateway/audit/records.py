@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.gateway.audit.lake import Lake, Part
 from workbench.gateway.ledger.row import COLUMNS
+from workbench.gateway.ledger.schema import spool_id
 from workbench.gateway.ledger.spool import connect
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -47,7 +48,7 @@ class Records:
     def rows(self, *, since: str, until: str | None) -> Iterator[dict[str, Any]]:
         """Yield rows of calls that came at or after a time, and before another; in no order."""
         with closing(connect(self._spool)) as connection:
-            id_ = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]
+            id_ = spool_id(connection)
             pruned = {f"{w}-{id_}": seq for w, seq in connection.execute("SELECT writer, seq FROM pruned")}
             query = f"SELECT {_COLUMNS} FROM calls WHERE time >= ? AND time < ?"  # noqa: S608 - our own names
             for row in connection.execute(query, (since, until or _NEVER)):

@@ -17,6 +17,7 @@ from typing import Any
 from workbench.gateway.audit.anchors import Anchors
 from workbench.gateway.audit.lake import Lake, Part, deleted_path
 from workbench.gateway.ledger.chain import Tombstone
+from workbench.gateway.ledger.schema import spool_id
 from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 from workbench.settings.audit import AuditSettings
@@ -52,10 +53,10 @@ def delete_old(path: Path, lake: Lake, settings: AuditSettings, anchors: Anchors
     rows = 0
     with closing(connect(path)) as connection:
         gone = {row["writer"]: row["seq"] for row in connection.execute("SELECT writer, seq FROM pruned")}
-        spool_id = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]
+        ours = spool_id(connection)
     for part in lake.parts(paths):
         writer, _, spool = part.writer.rpartition("-")
-        if spool == spool_id and part.last <= gone.get(writer, 0) and _some_old(part, settings, now):
+        if spool == ours and part.last <= gone.get(writer, 0) and _some_old(part, settings, now):
             rows += _trim_rows(lake, part, settings.rows_days, now, anchors)
     return Deleted(rows, bodies)
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from workbench.errors import Conflict
 from workbench.gateway.audit.lake import Lake, body_path, row_path
 from workbench.gateway.ledger.row import COLUMNS
-from workbench.gateway.ledger.schema import BODY_COLUMNS, GROUPED, TALLIED, TALLY, TALLY_AGAIN, migrate
+from workbench.gateway.ledger.schema import BODY_COLUMNS, GROUPED, TALLIED, TALLY, TALLY_AGAIN, migrate, spool_id
 from workbench.gateway.ledger.spool import connect
 
 if TYPE_CHECKING:
@@ -88,16 +88,16 @@ def _plan(connection: sqlite3.Connection, rows: int) -> tuple[int, int] | None:
 
 
 def _send(connection: sqlite3.Connection, lake: Lake, plan: tuple[int, int]) -> Shipped:
-    spool_id = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]
+    ours = spool_id(connection)
     query = f"SELECT {_COLUMNS} FROM calls WHERE rowid > ? AND rowid <= ? ORDER BY rowid"  # noqa: S608 - our own names
     by_writer: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(query, plan):
         by_writer[row["writer"]].append(dict(row))
-    _leave_out_what_is_there(connection, lake, by_writer, spool_id)
+    _leave_out_what_is_there(connection, lake, by_writer, ours)
     count = files = bodies = 0
     for writer, rows in by_writer.items():
         first, last = rows[0]["seq"], rows[-1]["seq"]
-        named = f"{writer}-{spool_id}"
+        named = f"{writer}-{ours}"
         by_day = defaultdict(list)
         for row in rows:
             by_day[row["time"][:10]].append(row)
@@ -123,7 +123,7 @@ def _send(connection: sqlite3.Connection, lake: Lake, plan: tuple[int, int]) -> 
 
 
 def _leave_out_what_is_there(
-    connection: sqlite3.Connection, lake: Lake, by_writer: dict[str, list[dict[str, Any]]], spool_id: str
+    connection: sqlite3.Connection, lake: Lake, by_writer: dict[str, list[dict[str, Any]]], ours: str
 ) -> None:
     """Leave out rows that the lake has from before a backup was restored: the backup did not know of that."""
     restored = connection.execute("SELECT value FROM meta WHERE name = 'restored'").fetchone()
@@ -132,7 +132,7 @@ def _leave_out_what_is_there(
         return
     ends = {part.writer: part.last for part in lake.parts()}
     for writer in closed.keys() & by_writer.keys():
-        rows = [row for row in by_writer[writer] if row["seq"] > ends.get(f"{writer}-{spool_id}", 0)]
+        rows = [row for row in by_writer[writer] if row["seq"] > ends.get(f"{writer}-{ours}", 0)]
         if rows:
             by_writer[writer] = rows
         else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Unavailable
+from workbench.gateway.ledger.row import SUBJECT_COLUMNS
 from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 
@@ -32,8 +33,6 @@ _SPENT = """
                AS tokens_day
     FROM counted WHERE time < :before AND {which} GROUP BY {column}
 """
-_COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
-"""The column that names a subject of limits."""
 _AT_ONCE = 500
 """Keys of one question: SQLite takes so many values."""
 
@@ -119,7 +118,7 @@ class Reports:
         """
         at = time.time()
         today = utc_text(at)[:10]
-        column = _COLUMNS[kind]
+        column = SUBJECT_COLUMNS[kind]
         found: dict[str, Spent] = {}
         with self._reading() as connection:
             for which, values in _some(column, names):

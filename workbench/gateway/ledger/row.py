@@ -106,6 +106,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
 
 
 COLUMNS = LedgerRow.__struct_fields__
+SUBJECT_COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
+"""The column that names a subject of limits, of money, of alerts."""
 _HASHED = {
     edition: tuple(name for name in COLUMNS[:-1] if _SINCE.get(name, 1) <= edition) for edition in range(1, EDITION + 1)
 }

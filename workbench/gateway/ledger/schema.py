@@ -78,6 +78,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
+def spool_id(connection: sqlite3.Connection) -> str:
+    """Return what tells a spool from those of other homes that ship to the same lake."""
+    return str(connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0])
+
+
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
