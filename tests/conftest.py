@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 REPO = Path(__file__).resolve().parent.parent
 WEIGHTS_CACHE = REPO / ".cache" / "home"
@@ -23,6 +24,11 @@ _PROXIES_AS_FOUND: dict[str, str] = (
     if _FOUND in os.environ
     else {name: os.environ[name] for name in (*_PROXIES, "NO_PROXY", "no_proxy") if name in os.environ}
 )
+
+# The same examples each time: a change is never refused for what it did not touch. `--hypothesis-profile=default`
+# looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:

@@ -86,7 +86,7 @@ class HeldTicket(Ticket):
     """The ticket of a call of which some subject has limits or a budget."""
 
     __slots__ = (
-        "_ahead", "_amount", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts",
+        "_ahead", "_amount", "_at", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts",
         "_place", "elsewhere", "instead",
     )  # fmt: skip
 
@@ -100,7 +100,8 @@ class HeldTicket(Ticket):
         counts = desk.holds_places or any(gauge.counts_tokens for gauge in gauges)
         self._expected = _expected(question) if counts else 0
         self._parts: list[_Part] = []
-        self._place: tuple[Gauge, ...] = ()
+        self._place: tuple[Gauge, ...] = ()  # where the question is to go
+        self._at: tuple[Gauge, ...] = ()  # where it went last: it may have been charged there
         self._full: tuple[Gauge, ...] = ()
         self._amount = 0
         self._ahead: int | None = None
@@ -118,7 +119,6 @@ class HeldTicket(Ticket):
         shadowed: dict[Gauge, tuple[str, bool]] = {}
         with self._desk.lock:
             refusal = self._refusal(gauges, now, shadowed)
-            self._place = ()
             self._leave(leaving, now)
             if refusal is None:
                 for gauge in gauges:
@@ -155,31 +155,69 @@ class HeldTicket(Ticket):
         return any(part.gauge is gauge for part in self._parts)
 
     def _go_to(self, provider: str, model: str | None) -> None:
-        """Be counted of a provider, and of the model that answers where it is not the one that was asked for."""
+        """Be counted of a provider, and of the model that answers where it is not the one that was asked for.
+
+        What the question may have cost where it was before stays held there, until it is covered at its new place.
+        """
         place = self._desk.of_place(provider, model if model != self._model else None)
         if place == self._place:
             return
-        leaving = [gauge for gauge in self._place if gauge not in place]
+        self._stay()
         entering = [gauge for gauge in place if not self._holds(gauge)]
         try:
-            self._enter(entering, leaving)
+            self._enter(entering)
         except LimitExceeded:
             self.elsewhere, self._full = True, tuple(entering)
             raise
         self._place = place
 
+    def _arrive(self) -> None:
+        """Leave the place before: the question goes to the new one."""
+        if self._at != self._place:
+            self._depart(self._at, to=self._place)
+            self._at = self._place
+
+    def _stay(self) -> None:
+        """Leave the place that the question could not go to: what it cost is told of the one before."""
+        if self._at != self._place:
+            self._depart(self._place, to=self._at)
+            self._place = self._at
+
+    def _depart(self, place: Sequence[Gauge], *, to: Sequence[Gauge]) -> None:
+        left = [gauge for gauge in place if gauge not in to]
+        if left:
+            with self._desk.lock:
+                self._leave(left, monotonic_ns())
+
     def turn_to(self, model: str) -> None:
         """Go on as a call of another model."""
         old, new = self._desk.of_model(self._model), self._desk.of_model(model)
         leaving = {*old, *self._place} - {*new}
-        self._enter([gauge for gauge in new if not self._holds(gauge)], leaving)
+        try:
+            self._enter([gauge for gauge in new if not self._holds(gauge)], leaving)
+        except LimitExceeded:
+            self._place = self._at = ()
+            raise
         self._model, self.instead = model, None
+        self._place = self._at = ()
 
     def cover(self, question: _Q, deployment: Deployment, known: Entry, *, model: str | None = None) -> _Q:
         """Hold what a question may cost at a deployment; what was held for one before it counts."""
         self.elsewhere, self._full = False, ()
-        if self._desk.holds_places:
-            self._go_to(deployment.provider, model)
+        if not self._desk.holds_places:
+            return self._cover(question, deployment, known)
+        self._go_to(deployment.provider, model)
+        try:
+            covered = self._cover(question, deployment, known)
+        except (LimitExceeded, PriceUnknown):
+            if self._at:
+                self._full = self._place
+                self._stay()
+            raise
+        self._arrive()
+        return covered
+
+    def _cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
         if not any(part.gauge.purse.caps for part in self._parts) or uses_nothing(question):
             return question
         binding = next((part.gauge for part in self._parts if part.gauge.binds_money), None)
@@ -289,6 +327,7 @@ class HeldTicket(Ticket):
         gauge, room, _ = min(rooms, key=lambda one: one[1])
         reach = min(left for _, _, left in rooms)
         terms = gauge.terms
+        self.elsewhere = gauge in self._place
         if may_wait and dollars(room) < least <= dollars(reach):
             return BudgetExhausted(
                 f"What {terms.subject.lower()} has left is held for its calls on their way.",
@@ -299,7 +338,6 @@ class HeldTicket(Ticket):
             warned = list(gauge.purse.warnings(refused=True))
         for passed in warned:
             self._desk.teller.threshold(terms, passed)
-        self.elsewhere = gauge in self._place
         self.instead = terms.when_exhausted
         return BudgetExhausted(
             f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD.",

@@ -201,6 +201,20 @@ class TestPlaces:
         assert standing(desk, "provider", "a")["used"]["usd_total"] == 0.0
         assert standing(desk, "provider", "b")["left"] == {"tokens_per_minute": 930, "usd_per_day": 0.75}
 
+    def test_what_a_provider_charged_is_its_own_where_another_takes_no_more(self, desk: Admission, ana: Key) -> None:
+        rule(desk, {"subject": "provider", "usd_total": 1.0})
+        first, second = desk.admit(ana, Asked()), desk.admit(ana, Asked())
+        first.cover(Asked(), at("a"), DOLLAR, model="fast")
+        second.cover(Asked(), at("b"), DOLLAR, model="fast")
+        with pytest.raises(BudgetExhausted):
+            second.cover(Asked(), at("a"), DOLLAR, model="fast")
+        assert second.elsewhere
+        second.settle(cost_usd=0.5, tokens=1)
+        assert standing(desk, "provider", "a")["left"]["usd_total"] == pytest.approx(0.4)
+        assert standing(desk, "provider", "b")["used"]["usd_total"] == 0.5
+        first.release()
+        assert standing(desk, "provider", "a")["left"]["usd_total"] == 1.0
+
     def test_a_model_that_stands_in_is_counted_too(self, desk: Admission, ana: Key) -> None:
         rule(desk, {"subject": "model", "usd_total": 1.0})
         ticket = desk.admit(ana, Asked())
