@@ -5,6 +5,7 @@ Before each cell it looks whether the key file changed, so that a key that comes
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import read_key_file
 from workbench.wire.variables import GATEWAY_URL, KEY_FILE
 from workbench_jupyter.variables import NOTICE, STARTING, mounted_sdks
@@ -74,10 +76,14 @@ def load_ipython_extension(shell: Any) -> None:
     if not os.environ.get(KEY_FILE):
         return
     key = KernelKey(os.environ)
+    running = CellFile(Path(os.environ[KEY_FILE]))
     waited = False
 
-    def before_cell(*_: object) -> None:
+    def before_cell(cell: Any = None) -> None:
         nonlocal waited
+        with contextlib.suppress(OSError):  # the folder ends with its server, and the kernel soon after
+            notebook = os.environ.get("JPY_SESSION_NAME")
+            running.write(Cell(notebook, getattr(cell, "cell_id", None), shell.execution_count))
         if not waited:
             waited = True
             _wait(key)

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from workbench.wire.cell import CellFile
+
 _LOCK = "server.lock"
 
 
@@ -42,7 +44,8 @@ class RuntimeFolder:
 
     def forget(self, kernel_id: str) -> None:
         """Remove what is kept of a kernel."""
-        for path in (self.key_file(kernel_id), self.key_file(kernel_id).with_suffix(".id")):
+        key_file = self.key_file(kernel_id)
+        for path in (key_file, key_file.with_suffix(".id"), CellFile(key_file).path):
             path.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from workbench.client.key_desk import KeyDesk
 from workbench.errors import GatewayUnreachable, WorkbenchError
+from workbench.wire.cell import CellFile
 from workbench.wire.embedded import read_owner_token, read_record
 from workbench.wire.key_file import read_key_file
 
@@ -47,6 +49,11 @@ class KeySource(Protocol):
         """Return another key than the refused one, or None where there is none."""
         ...
 
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What a call made now is tagged with, beside what the caller says."""
+        ...
+
     def close(self) -> None:
         """Give back what was taken."""
         ...
@@ -71,6 +78,11 @@ class FixedKey:
         """Return None: there is no other."""
         return None
 
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Nothing: it is nobody's notebook that we know of."""
+        return {}
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -80,6 +92,7 @@ class FileKey:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._cell = CellFile(path)
         self._seen: tuple[int, int] | None = None
         self._access: Access | None = None
 
@@ -103,6 +116,11 @@ class FileKey:
         """Read the file whatever its time says; None where it still holds the refused key."""
         self._access = self._read()
         return None if self._access.key == refused else self._access
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The cell that runs."""
+        return self._cell.tags
 
     def close(self) -> None:
         """Do nothing: the key is its mounter's."""
@@ -140,6 +158,11 @@ class DeskKey:
             if self._issued is None or self._issued[1] == refused:
                 self._issue(desk)
             return self._access(desk)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Nothing: no notebook was given this key."""
+        return {}
 
     def close(self) -> None:
         """Revoke the key; a gateway that is gone has done it."""

@@ -19,6 +19,7 @@ from workbench.client.desk import is_loopback
 from workbench.client.keys import Access, KeySource
 from workbench.errors import GatewayUnreachable, LimitExceeded, StreamCut, WorkbenchError
 from workbench.wire import headers
+from workbench.wire.cell import with_tags
 from workbench.wire.envelope import error_from_body
 
 _HELD_BACK = "held-by-the-workbench"
@@ -38,6 +39,7 @@ class KeyAuth(httpx.Auth):
         if _has_own_credential(request):
             yield request
             return
+        _tag(request, self._source)
         access = self._source.current()
         response = yield _signed(request, access)
         if response.status_code == 401 and (other := self._source.renewed(access.key)) is not None:
@@ -48,6 +50,7 @@ class KeyAuth(httpx.Auth):
         if _has_own_credential(request):
             yield request
             return
+        _tag(request, self._source)
         access = await to_thread.run_sync(self._source.current)
         response = yield _signed(request, access)
         if response.status_code == 401:
@@ -58,6 +61,12 @@ class KeyAuth(httpx.Auth):
 
 def _has_own_credential(request: httpx.Request) -> bool:
     return bool(request.headers.get("Authorization") != f"Bearer {_HELD_BACK}")
+
+
+def _tag(request: httpx.Request, source: KeySource) -> None:
+    """Say which cell of which notebook makes the call, where one does."""
+    if tags := source.tags:
+        request.headers[headers.TAGS] = with_tags(request.headers.get(headers.TAGS, ""), tags)
 
 
 def _signed(request: httpx.Request, access: Access) -> httpx.Request:

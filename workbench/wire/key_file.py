@@ -47,16 +47,20 @@ def read_key_file(path: Path) -> MountedKey:
         ) from error
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or nothing, replacing what stood there."""
+def write_private(path: Path, text: str, *, synced: bool = True) -> None:
+    """Write a file that only its owner can read, all of it or nothing, replacing what stood there.
+
+    Without `synced` that does not hold after a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
