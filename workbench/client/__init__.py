@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from workbench.client.async_gateway import AsyncGateway
 from workbench.client.gateway import Gateway
+from workbench.client.pictures import PictureResult
 from workbench.client.results import ChatResult, PublishedPrompt
 from workbench.client.stream import AsyncStream, Stream
 
-__all__ = ["AsyncGateway", "AsyncStream", "ChatResult", "Gateway", "PublishedPrompt", "Stream"]
+__all__ = ["AsyncGateway", "AsyncStream", "ChatResult", "Gateway", "PictureResult", "PublishedPrompt", "Stream"]

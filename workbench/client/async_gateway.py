@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workbench.client import answers, asks, requests
+from workbench.client import answers, asks, pictures, requests
 from workbench.client.asks import Ask
 from workbench.client.base import Base, Prompt
 from workbench.client.models import Advice, Wish
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import openai
     import pandas as pd
 
+    from workbench.client.pictures import PictureResult
     from workbench.client.results import ChatResult, PublishedPrompt
 
 T = TypeVar("T")
@@ -72,6 +73,30 @@ class AsyncGateway(Base):
         with self._translated():
             chunks = await self.openai.chat.completions.create(**arguments)
         return AsyncStream(chunks, started=started, translated=self._translated, cost_of=self._cost_of)
+
+    async def paint(
+        self,
+        prompt: str,
+        *,
+        model: str,
+        image: bytes | None = None,
+        mask: bytes | None = None,
+        tags: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> PictureResult:
+        """Make pictures of a prompt, or paint on the PNG `image`, where the PNG `mask` is transparent if there is one.
+
+        `parameters` are those of the OpenAI API (`n=2`, `size="1024x1024"`, `quality="high"`, ...).
+        `workbench.images` has sizes, masks and PIL. Raises the WorkbenchError that the gateway meant.
+        """
+        arguments = self._pictures(prompt, model=model, image=image, mask=mask, tags=tags, parameters=parameters)
+        painter = self.openai.images.with_raw_response
+        started = time.perf_counter()
+        with self._translated():
+            answer = await (painter.generate if image is None else painter.edit)(**arguments)
+            made = answer.parse()
+        latency_ms = (time.perf_counter() - started) * 1000
+        return pictures.read(made, answer.headers, model=model, latency_ms=latency_ms)
 
     async def embed(self, texts: Sequence[str], *, model: str = "all-minilm-l6-v2", batch_size: int = 64) -> np.ndarray:
         """Return the vectors of texts: float32 [n, d], in their order."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from workbench.client import requests
+from workbench.client import pictures, requests
 from workbench.client.asks import Ask
 
 Prompt = str | Sequence[Mapping[str, Any]]
@@ -47,6 +47,21 @@ class Base:
         known = self._sdk.CHAT_PARAMETERS
         return requests.chat_arguments(
             prompt, model=model, tags=tags, parameters=parameters, known=known, stream=stream
+        )
+
+    def _pictures(
+        self,
+        prompt: str,
+        *,
+        model: str,
+        image: bytes | None,
+        mask: bytes | None,
+        tags: Mapping[str, str] | None,
+        parameters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        known = self._sdk.GENERATE_PARAMETERS if image is None else self._sdk.EDIT_PARAMETERS
+        return pictures.arguments(
+            prompt, model=model, image=image, mask=mask, tags=tags, parameters=parameters, known=known
         )
 
     def _request(self, ask: Ask[Any]) -> dict[str, Any]:

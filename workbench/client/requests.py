@@ -31,15 +31,7 @@ def chat_arguments(
         messages = [dict(message) for message in prompt]
     if not messages:
         raise InvalidInput("The prompt has no messages.", param="prompt")
-    for name in parameters:
-        if name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
-            meant = f"Did you mean {near[0]!r}? " if near else ""
-            raise InvalidInput(
-                f"The openai SDK takes no chat parameter {name!r}.",
-                hint=f"{meant}What only a provider knows goes into extra_body={{...}}.",
-                param=name,
-            )
+    check_parameters(parameters, known, "chat")
     arguments = {**parameters, "model": model, "messages": messages}
     if tags:
         arguments["extra_headers"] = {**(parameters.get("extra_headers") or {}), headers.TAGS: tags_header(tags)}
@@ -49,6 +41,19 @@ def chat_arguments(
     elif parameters.get("stream"):
         raise InvalidInput("chat() answers with the whole text.", hint="Use stream() for pieces.", param="stream")
     return arguments
+
+
+def check_parameters(parameters: Mapping[str, Any], known: frozenset[str], kind: str) -> None:
+    """Raise InvalidInput for a parameter that the SDK's call of that kind does not take."""
+    for name in parameters:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            meant = f"Did you mean {near[0]!r}? " if near else ""
+            raise InvalidInput(
+                f"The openai SDK takes no {kind} parameter {name!r}.",
+                hint=f"{meant}What only a provider knows goes into extra_body={{...}}.",
+                param=name,
+            )
 
 
 def tags_header(tags: Mapping[str, str]) -> str:

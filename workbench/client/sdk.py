@@ -14,6 +14,7 @@ import httpx
 import openai
 from anyio import to_thread
 from openai.resources.chat import Completions
+from openai.resources.images import Images
 
 from workbench.client.desk import is_loopback
 from workbench.client.keys import Access, KeySource
@@ -26,6 +27,11 @@ _HELD_BACK = "held-by-the-workbench"
 _CONNECT_TIMEOUT = 5.0  # seconds
 CHAT_PARAMETERS = frozenset(inspect.signature(Completions.create).parameters) - {"self", "model", "messages"}
 """The names that the SDK's chat call takes."""
+_PICTURES_OWN = {"self", "model", "prompt", "image", "mask", "stream", "partial_images"}
+GENERATE_PARAMETERS = frozenset(inspect.signature(Images.generate).parameters) - _PICTURES_OWN
+"""The names that the SDK's call for pictures takes, beside what the client asks for itself."""
+EDIT_PARAMETERS = frozenset(inspect.signature(Images.edit).parameters) - _PICTURES_OWN
+"""The names that the SDK's call to edit a picture takes, beside what the client asks for itself."""
 
 
 class KeyAuth(httpx.Auth):
