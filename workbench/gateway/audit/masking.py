@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from workbench.wire.key_format import SEEN
+
 BLOT = b"***"
 _NAMED = re.compile(
     rb'("(?:authorization|proxy-authorization|x-api-key|x-goog-api-key|api[-_]?key|access[-_]?token|refresh[-_]?token|'
@@ -13,7 +15,7 @@ _NAMED = re.compile(
 )
 """A JSON field whose name says that it holds a credential."""
 _SHAPED = re.compile(
-    rb"\b(?:wb[xpo]-[0-9A-Za-z]{16,}|sk-[0-9A-Za-z_-]{16,}|gh[pousr]_[0-9A-Za-z]{20,}|xox[abprs]-[0-9A-Za-z-]{10,}|"
+    rb"\b(?:" + SEEN.encode() + rb"|sk-[0-9A-Za-z_-]{16,}|gh[pousr]_[0-9A-Za-z]{20,}|xox[abprs]-[0-9A-Za-z-]{10,}|"
     rb"A(?:KIA|SIA)[A-Z0-9]{12,}|AIza[0-9A-Za-z_-]{20,}|hf_[0-9A-Za-z]{20,}|gsk_[0-9A-Za-z]{20,}|"
     rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,})"
     rb"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
@@ -27,8 +29,8 @@ _NAMES = (
     b"secret", b"passw", b"cookie",
 )  # fmt: skip
 _STARTS = (
-    b"wbx-", b"wbp-", b"wbo-", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"xox", b"AKIA", b"ASIA", b"AIza",
-    b"hf_", b"gsk_", b"eyJ", b"earer ",
+    b"wbx-", b"wbp-", b"wbo-", b"wbr-", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"xox", b"AKIA", b"ASIA",
+    b"AIza", b"hf_", b"gsk_", b"eyJ", b"earer ",
 )  # fmt: skip
 """One of these is in every body that the patterns find something in: looking for them costs a hundredth."""
 
