@@ -11,6 +11,7 @@ from typing import Any
 from workbench.client import answers, requests
 from workbench.errors import InvalidInput, ProviderError
 from workbench.wire import headers
+from workbench.wire.tags import write_tags
 from workbench.wire.usage import Usage
 
 
@@ -51,7 +52,7 @@ def arguments(
         if data is not None:
             made[name] = (f"{name}.png", data, "image/png")
     if tags:
-        made["extra_headers"] = {**(parameters.get("extra_headers") or {}), headers.TAGS: requests.tags_header(tags)}
+        made["extra_headers"] = {**(parameters.get("extra_headers") or {}), headers.TAGS: write_tags(tags)}
     return made
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from workbench.errors import InvalidInput
 from workbench.wire import headers
+from workbench.wire.tags import write_tags
 
-_TAG_KEY = re.compile(r"[A-Za-z0-9_.-]+")
-_TAG_VALUE = re.compile(r"[ -~]*")  # printable ASCII: it travels in a header
 Message = Mapping[str, Any]
 
 
@@ -34,7 +32,7 @@ def chat_arguments(
     check_parameters(parameters, known, "chat")
     arguments = {**parameters, "model": model, "messages": messages}
     if tags:
-        arguments["extra_headers"] = {**(parameters.get("extra_headers") or {}), headers.TAGS: tags_header(tags)}
+        arguments["extra_headers"] = {**(parameters.get("extra_headers") or {}), headers.TAGS: write_tags(tags)}
     if stream:
         arguments["stream"] = True
         arguments["stream_options"] = {**(parameters.get("stream_options") or {}), "include_usage": True}
@@ -54,22 +52,6 @@ def check_parameters(parameters: Mapping[str, Any], known: frozenset[str], kind:
                 hint=f"{meant}What only a provider knows goes into extra_body={{...}}.",
                 param=name,
             )
-
-
-def tags_header(tags: Mapping[str, str]) -> str:
-    """Return tags as the gateway reads them: `key=value,...`."""
-    for key, value in tags.items():
-        if not _TAG_KEY.fullmatch(key):
-            raise InvalidInput(
-                f"{key!r} can't name a tag.", hint="Use letters, digits, '.', '_' and '-'.", param="tags"
-            )
-        if not _TAG_VALUE.fullmatch(str(value)) or "," in str(value):
-            raise InvalidInput(
-                f"The tag {key} can't have the value {value!r}.",
-                hint="Use printable ASCII without commas.",
-                param="tags",
-            )
-    return ",".join(f"{key}={value}" for key, value in tags.items())
 
 
 def batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:

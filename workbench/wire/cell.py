@@ -10,11 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from workbench.wire.key_file import write_private
+from workbench.wire.tags import encode_tag
 
-_PLAIN = "/ !#$&'()*+:;=?@[]~"  # what stands for itself beside letters, digits, '_', '.' and '-'
 _LONGEST = 200  # characters of a tag's value
 
 
@@ -76,11 +75,11 @@ class CellFile:
 
 
 def as_tag(value: str) -> str:
-    """Return a text as the value of a tag: printable ASCII without commas, and the end of one that is too long."""
+    """Return a text as the value of a tag in the header; of one that is too long, the end."""
     value = value[-_LONGEST:]
-    while len(told := quote(value, safe=_PLAIN)) > _LONGEST:
+    while len(told := encode_tag(value)) > _LONGEST:
         value = value[1:]
-    return told.strip()
+    return told
 
 
 def with_tags(header: str, tags: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.client.requests import batches, chat_arguments, tags_header
+from workbench.client.requests import batches, chat_arguments
 from workbench.client.sdk import CHAT_PARAMETERS
 from workbench.errors import InvalidInput
 
@@ -53,10 +53,10 @@ def test_tags_stand_beside_the_callers_own_headers():
     assert sent["extra_headers"] == {"traceparent": "t", "x-workbench-tags": "a=1,b=x=y z"}
 
 
-@pytest.mark.parametrize("tags", [{"a b": "1"}, {"a": "1,b=2"}, {"a": "x\ny: z"}, {"a": "ä"}, {"": "1"}])
-def test_tags_that_would_break_the_header_are_refused(tags):
+@pytest.mark.parametrize("tags", [{"a b": "1"}, {"": "1"}, {"a": "x" * 257}])
+def test_tags_that_the_gateway_would_not_take_are_refused(tags):
     with pytest.raises(InvalidInput):
-        tags_header(tags)
+        arguments("hi", tags=tags)
 
 
 def test_batches_keep_order_and_lose_nothing():
