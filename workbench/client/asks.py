@@ -46,6 +46,11 @@ def calls(request_id: str | None) -> Ask[list[dict[str, Any]]]:
     return Ask("/me/calls", answers.read_rows, query={"request_id": request_id} if request_id else {})
 
 
+def own_usage() -> Ask[dict[str, Any]]:
+    """Ask what the caller's own calls used and cost."""
+    return Ask("/me/usage", dict)
+
+
 def models(wish: Wish) -> Ask[pd.DataFrame]:
     """Ask for the models of the catalogue that fit."""
     return Ask("/v1/models", lambda body: answers.read_models(body, wish))
@@ -76,6 +81,11 @@ def usage(by: str, *, since: str | None, until: str | None, which: Mapping[str, 
 def published(name: str, alias: str) -> Ask[PublishedPrompt]:
     """Ask for the prompt that is live under an alias."""
     return Ask(_prompt_path(name, alias), answers.read_published)
+
+
+def live_prompts() -> Ask[list[dict[str, Any]]]:
+    """Ask for all prompts that are live under an alias."""
+    return Ask("/v1/prompts", answers.read_rows)
 
 
 def history(name: str, alias: str) -> Ask[list[dict[str, Any]]]:

@@ -148,6 +148,10 @@ class Gateway(Base):
         """Return the caller's ledger rows, newest first, or the rows of one call."""
         return self._ask(asks.calls(request_id))
 
+    def own_usage(self) -> dict[str, Any]:
+        """Return what the caller's own calls used and cost: sums, and a row for each of its `models`."""
+        return self._ask(asks.own_usage())
+
     def feedback(self, request_id: str, value: Any, comment: str | None = None) -> dict[str, Any]:
         """Tell how good the answer of one of the caller's calls was; telling it again replaces it."""
         return self._ask(asks.feedback(request_id, value, comment))
@@ -172,6 +176,10 @@ class Gateway(Base):
     def published(self, name: str, alias: str = "production") -> PublishedPrompt:
         """Return the prompt that is live under an alias; raises IntegrityError where its text was changed."""
         return self._ask(asks.published(name, alias))
+
+    def live_prompts(self) -> list[dict[str, Any]]:
+        """Return all prompts that are live under an alias, a row each: `name`, `alias`, `version` and what they say."""
+        return self._ask(asks.live_prompts())
 
     def history(self, name: str, alias: str = "production") -> list[dict[str, Any]]:
         """Return all that was published under an alias, newest first."""
