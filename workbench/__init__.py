@@ -24,7 +24,18 @@ _NAMES = {
     "prompt": ("workbench.prompts", "load"),
     "usage": ("workbench.client.usage", "usage"),
 }
-_ROOMS = ("errors", "evidence", "experiments", "feedback", "prompts", "rag", "statistics", "tracking", "widgets")
+_ROOMS = (
+    "errors",
+    "evidence",
+    "experiments",
+    "feedback",
+    "images",
+    "prompts",
+    "rag",
+    "statistics",
+    "tracking",
+    "widgets",
+)
 
 __all__ = [
     "AsyncGateway",
@@ -35,6 +46,7 @@ __all__ = [
     "evidence",
     "experiments",
     "feedback",
+    "images",
     "prompt",
     "prompts",
     "rag",

@@ -1,4 +1,4 @@
-"""Simulated pictures are PNG files as Pillow, which is not ours, writes and reads them."""
+"""Simulated pictures are PNG files, pixel by pixel what they were."""
 
 from __future__ import annotations
 
