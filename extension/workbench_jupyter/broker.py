@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from workbench.errors import GatewayUnreachable, NotFound, Unavailable, WorkbenchError
-from workbench_jupyter.variables import STARTING
+from workbench_jupyter.variables import HUB_TOKENS, SERVER_ONLY, STARTING
 
 if TYPE_CHECKING:
     from workbench.client.key_desk import IssuedKey
@@ -38,11 +38,11 @@ class Broker:
         """What was asked for when the server was started, else `[jupyter] mount`, once it has been read."""
         self.credentials: frozenset[str] = frozenset()
         """Variables that hold the gateway's credentials of its providers, once they are known."""
+        self.withheld: tuple[str, ...] = SERVER_ONLY
+        """Variables that no kernel gets, as `[jupyter] keep_hub_token` says, once it has been read."""
         self._mount_is_given = mount is not None
         self.on_move: Callable[[str], object] = lambda url: None
         """Called, from a thread, with the root URL of the embedded gateway after it was started again."""
-        self.on_key: Callable[[str], object] = lambda key: None
-        """Called with each key that was issued."""
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="workbench-keys")
         self._connecting: Future[Connection] | None = None
         self._embedded: EmbeddedGateway | None = None
@@ -107,7 +107,6 @@ class Broker:
             self._refusal = error
             raise
         self._refusal = None
-        self.on_key(key.key)
         return key, connection.desk.url
 
     async def revoke(self, key_id: str) -> bool:
@@ -134,7 +133,7 @@ class Broker:
     def _connection(self) -> Connection | None:
         if self._connecting is None or not self._connecting.done() or self._connecting.exception():
             return None
-        connection = self._connecting.result()
+        connection = self._connecting.result().current()
         address = self._embedded.address if self._embedded is not None else None
         if address is None or address.url == connection.desk.url:
             return connection
@@ -167,6 +166,8 @@ class Broker:
         settings = load_settings(credentials=self.configured_url is None)
         if not self._mount_is_given:
             self.mount = settings.jupyter.mount
+        if settings.jupyter.keep_hub_token:
+            self.withheld = tuple(name for name in SERVER_ONLY if name not in HUB_TOKENS)
         references = [provider.credential for provider in settings.providers.values() if provider.credential]
         self.credentials = frozenset(reference.env for reference in references if reference.env)
         if self.configured_url is not None:

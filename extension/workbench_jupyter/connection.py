@@ -5,7 +5,8 @@ It loads pydantic and psutil, so the broker imports it in its thread, which the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from workbench.client.desk import is_loopback
@@ -26,6 +27,18 @@ class Connection:
     """Keys end with it; None at a gateway that is not ours."""
     expires_in: int
     """Life of a key, in seconds."""
+    named: bool = False
+    """Whether the environment names the identity; a file that it names may hold another token by now."""
+
+    def current(self) -> Connection:
+        """Return the connection with the identity of the moment."""
+        if not self.named:
+            return self
+        with suppress(AuthenticationFailed):  # while its file is away, the token that it held goes on
+            token = identity_token()
+            if token is not None and token != self.desk.token:
+                return replace(self, desk=replace(self.desk, token=token))
+        return self
 
 
 def configured_url() -> str | None:
@@ -55,17 +68,19 @@ def connect_configured(url: str, settings: Settings) -> Connection:
             hint="Set it to a URL such as https://gateway.example.com and restart Jupyter.",
         )
     identity = identity_token()
+    named = identity is not None
     if identity is None and is_loopback(url):
         # The owner's token is a secret of this machine: it is never sent to another one.
         identity = read_owner_token(settings.home)
     if identity is None:
         raise AuthenticationFailed(
             f"The gateway at {url} has to know who asks for a key, and this server has no identity.",
-            hint="Set WORKBENCH_IDENTITY_TOKEN in the Jupyter server's environment and restart it. For a gateway of "
-            "this machine: start it with the same WORKBENCH_HOME, and the key follows by itself.",
+            hint="Set WORKBENCH_IDENTITY_TOKEN_FILE, or WORKBENCH_IDENTITY_TOKEN, in the Jupyter server's environment "
+            "and restart it. For a gateway of this machine: start it with the same WORKBENCH_HOME, and the key follows "
+            "by itself.",
             code="missing_key",
         )
-    return Connection(KeyDesk(url, identity), lease=None, expires_in=_life(settings))
+    return Connection(KeyDesk(url, identity), lease=None, expires_in=_life(settings), named=named)
 
 
 def _life(settings: Settings) -> int:

@@ -6,7 +6,7 @@ user's key next to our base URL to the gateway.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,10 +58,16 @@ def plan(
 
 
 def environment(
-    chosen: Plan, environ: Mapping[str, str], *, key_file: Path, gateway_url: str | None, key: MountedKey | None
+    chosen: Plan,
+    environ: Mapping[str, str],
+    *,
+    key_file: Path,
+    gateway_url: str | None,
+    key: MountedKey | None,
+    withheld: Sequence[str] = SERVER_ONLY,
 ) -> dict[str, str]:
     """Return a kernel's environment; without a key the SDKs' own variables are left as they are."""
-    result = {name: value for name, value in environ.items() if name not in (*SERVER_ONLY, NOTICE)}
+    result = {name: value for name, value in environ.items() if name not in (*withheld, NOTICE)}
     result |= {KEY_FILE: str(key_file), MOUNTED: ",".join(sdk.name for sdk in chosen.sdks)}
     if environ.get(HOME):
         # A relative path would mean another folder where the kernel runs.
@@ -74,6 +80,18 @@ def environment(
         for sdk in chosen.sdks:
             result |= sdk.variables(key)
     return result | _direct_ways(environ, gateway_url)
+
+
+def without_key_file(kernel_id: str, environ: Mapping[str, str], error: OSError) -> dict[str, str]:
+    """Return the environment of a kernel that has no place for a key file; it tells the user why."""
+    kept = {name: value for name, value in environ.items() if name not in SERVER_ONLY}
+    # Our client, when it is used, names the file that is not there.
+    missing = Path(error.filename or "unknown").with_name(f"{kernel_id}.json")
+    notice = (
+        f"No key is mounted in this kernel: there is no place for its file ({error}). "
+        "Make room or a folder that can be written, name it by WORKBENCH_HOME, and restart the kernel."
+    )
+    return kept | {KEY_FILE: str(missing), NOTICE: notice}
 
 
 def _direct_ways(environ: Mapping[str, str], gateway_url: str | None) -> dict[str, str]:

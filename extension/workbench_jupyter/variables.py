@@ -14,7 +14,9 @@ MOUNTED = "WORKBENCH_MOUNTED"
 """Names of the rows that are mounted, by commas: so that a server inside a kernel takes none of them for the user's."""
 NOTICE = "WORKBENCH_NOTICE"
 """What the kernel tells the user once."""
-SERVER_ONLY = ("WORKBENCH_IDENTITY_TOKEN", "JUPYTER_TOKEN")
+HUB_TOKENS = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
+"""What JupyterHub gives a server; they stay where `[jupyter] keep_hub_token` says so."""
+SERVER_ONLY = ("WORKBENCH_IDENTITY_TOKEN", "JUPYTER_TOKEN", *HUB_TOKENS)
 """What a kernel has no business to know: the key is there so that it need not."""
 STARTING = "gateway_starting"
 """Code of the problem in a key file that ends by itself."""

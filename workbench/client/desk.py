@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
@@ -14,7 +15,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from workbench.errors import GatewayUnreachable, WorkbenchError
+from workbench.errors import AuthenticationFailed, GatewayUnreachable, WorkbenchError
+from workbench.settings import found_identity
 from workbench.wire.envelope import error_from_body
 
 _LARGEST_ANSWER = 32 << 20  # bytes; a list of many thousand keys
@@ -48,7 +50,8 @@ class Desk:
                 raw = response.read(_LARGEST_ANSWER + 1)
         except HTTPError as error:
             with error:
-                raise _told(error.code, error.read(_LARGEST_ANSWER)) from error
+                told = _told(error.code, error.read(_LARGEST_ANSWER))
+                raise with_way_out(told, self.token) from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
@@ -70,7 +73,8 @@ class Desk:
                         yield line
         except HTTPError as error:
             with error:
-                raise _told(error.code, error.read(_LARGEST_ANSWER)) from error
+                told = _told(error.code, error.read(_LARGEST_ANSWER))
+                raise with_way_out(told, self.token) from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
@@ -93,6 +97,16 @@ def _opener(url: str) -> OpenerDirector:
 def is_loopback(url: str) -> bool:
     """Return whether a URL leads to this machine, over http."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def with_way_out(error: WorkbenchError, token: str) -> WorkbenchError:
+    """Add to the refusal of an identity what can be done about it, where the environment told the token."""
+    if isinstance(error, AuthenticationFailed):
+        with suppress(AuthenticationFailed):  # a file that can't be read any more is told when it is asked for
+            identity = found_identity()
+            if identity is not None and identity.text == token:
+                error.hint = " ".join(filter(None, (error.hint, identity.way_out)))
+    return error
 
 
 def _told(status: int, raw: bytes) -> WorkbenchError:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from openai.resources.chat import Completions
 from openai.resources.images import Images
 
-from workbench.client.desk import is_loopback
+from workbench.client.desk import is_loopback, with_way_out
 from workbench.client.keys import Access, KeySource
 from workbench.errors import GatewayUnreachable, LimitExceeded, StreamCut, WorkbenchError
 from workbench.wire import headers
@@ -142,7 +142,8 @@ def _from_status(error: openai.APIStatusError) -> WorkbenchError:
             meant.retry_after = float(error.response.headers["retry-after"])
     if request_id := error.response.headers.get(headers.REQUEST_ID):
         meant.add_note(f"request id: {request_id}")
-    return meant
+    # A key that was refused is nobody's identity: nothing is added there.
+    return with_way_out(meant, error.request.headers.get("Authorization", "").removeprefix("Bearer "))
 
 
 def _url(source: KeySource) -> str:

@@ -1,8 +1,8 @@
 """One table of settings, read once at a door, frozen, and handed down.
 
 The door is `load_settings`; nothing else in the workbench reads `workbench.toml`, and nothing else reads the
-environment but `environment` here. A secret never stands in a setting: it is a reference, and `resolve_credential`
-gets it.
+environment but `environment` and `own_identity` here. A secret never stands in a setting: it is a reference, and
+`resolve_credential` gets it.
 """
 
 from workbench.settings.admission import AdmissionSettings, LimitSettings
@@ -12,7 +12,6 @@ from workbench.settings.environment import (
     MountedEnvironment,
     has_display,
     home_folder,
-    identity_token,
     mounted_environment,
 )
 from workbench.settings.exploration import (
@@ -33,6 +32,7 @@ from workbench.settings.identity import (
     Roles,
 )
 from workbench.settings.load import config_path, load_settings, parse_settings
+from workbench.settings.own_identity import IdentityToken, found_identity, identity_token
 from workbench.settings.price import DatedPrice, Price
 from workbench.settings.slack import SlackSettings
 from workbench.settings.tables import (
@@ -71,6 +71,7 @@ __all__ = [
     "ExplorationScopes",
     "GatewaySettings",
     "IdentitySettings",
+    "IdentityToken",
     "JupyterHubSettings",
     "JupyterSettings",
     "Kind",
@@ -92,6 +93,7 @@ __all__ = [
     "TrackingSettings",
     "config_path",
     "embedded_default",
+    "found_identity",
     "has_display",
     "home_folder",
     "identity_token",

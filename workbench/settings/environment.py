@@ -45,15 +45,6 @@ def mounted_environment(environ: Mapping[str, str] | None = None) -> MountedEnvi
     )
 
 
-def identity_token(environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the token by which this process tells a configured gateway who it is, or None.
-
-    `WORKBENCH_IDENTITY_TOKEN`, which is meant for the gateway, counts before the one that JupyterHub gives a server.
-    """
-    environ = os.environ if environ is None else environ
-    return environ.get("WORKBENCH_IDENTITY_TOKEN") or environ.get("JUPYTERHUB_API_TOKEN") or None
-
-
 def has_display(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether a browser could be opened for somebody to see."""
     environ = os.environ if environ is None else environ

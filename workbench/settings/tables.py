@@ -123,7 +123,10 @@ class JupyterSettings(Table):
     mount: Literal["respect", "always"] = Field(
         "respect", description="whether a variable that the user has set stays ('respect') or is replaced ('always')"
     )
-    key_expires_in: int = Field(12 * 3600, ge=60, description="life of a mounted key, in seconds")
+    key_expires_in: int = Field(
+        12 * 3600, ge=5, description="life of a mounted key, in seconds; it is renewed before it ends"
+    )
+    keep_hub_token: bool = Field(False, description="whether JUPYTERHUB_API_TOKEN stays in kernels' environments")
 
 
 class PolicySettings(Table):

@@ -59,3 +59,21 @@ def test_without_a_variable_the_embedded_gateway_is_meant(home):
 def test_a_url_is_taken_as_the_root_of_a_gateway(home, monkeypatch):
     monkeypatch.setenv("WORKBENCH_GATEWAY_URL", f"{ELSEWHERE}/")
     assert configured_url() == ELSEWHERE
+
+
+def test_a_new_token_in_the_file_is_taken_and_while_there_is_none_the_old_one_goes_on(owned, tmp_path, monkeypatch):
+    file = tmp_path / "identity"
+    monkeypatch.setenv("WORKBENCH_IDENTITY_TOKEN_FILE", str(file))
+    file.write_text("first\n")
+    connection = connect_configured(ELSEWHERE, load_settings())
+    assert connection.current().desk.token == "first"
+    file.write_text("second\n")
+    assert connection.current().desk.token == "second"
+    file.unlink()
+    assert connection.current().desk.token == "first"
+
+
+def test_an_identity_that_came_from_the_home_is_not_replaced_by_one_of_the_environment(owned, monkeypatch):
+    connection = connect_configured("http://127.0.0.1:8780", load_settings())
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub")
+    assert connection.current().desk.token == "wbo-owner"

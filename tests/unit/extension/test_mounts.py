@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import Unavailable
+from workbench.client.find import find_keys
+from workbench.errors import InvalidInput, Unavailable
+from workbench.settings import mounted_environment
 from workbench_jupyter import broker as broker_module
 from workbench_jupyter.broker import Broker
+from workbench_jupyter.ipython import KernelKey
 from workbench_jupyter.mounts import Mounts
 
 
@@ -167,16 +170,23 @@ def test_a_key_that_can_not_be_written_does_not_live_on(configure, keys):
     asyncio.run(trip())
 
 
-def test_a_home_that_can_not_be_written_is_an_error_that_the_provisioner_passes_over(tmp_path, monkeypatch):
+def test_a_kernel_starts_and_says_why_where_there_is_no_place_for_its_key_file(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "file"))
 
     async def trip():
         async with mounting() as mounts:
-            with pytest.raises(OSError, match="file"):
-                await mounts.mount("k", {})
+            return await mounts.mount("k", {"PATH": "/bin", "JUPYTERHUB_API_TOKEN": "hub"})
 
-    asyncio.run(trip())
+    environ = asyncio.run(trip())
+    assert environ["PATH"] == "/bin"
+    assert "hub" not in environ.values()
+    told = KernelKey(environ).refresh()
+    assert "No key is mounted in this kernel" in told[0]
+    assert str(tmp_path / "file") in told[0]
+    assert "WORKBENCH_HOME" in told[0]
+    with pytest.raises(InvalidInput, match="Restart the kernel"):
+        find_keys(mounted=mounted_environment(environ)).current()
 
 
 def test_a_key_file_that_cannot_be_written_is_told_and_the_key_follows_when_it_can(configure, keys):
