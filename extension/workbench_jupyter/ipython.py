@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import read_key_file
 from workbench.wire.variables import GATEWAY_URL, KEY_FILE
+from workbench_jupyter.scrubbing.history import guard_history
 from workbench_jupyter.variables import NOTICE, STARTING, mounted_sdks
 
 _PATIENCE = 15.0  # seconds that the first cell waits for a gateway that is starting
@@ -73,6 +74,7 @@ class KernelKey:
 
 def load_ipython_extension(shell: Any) -> None:
     """Look at the key before each cell that the user runs."""
+    guard_history(shell)
     if not os.environ.get(KEY_FILE):
         return
     key = KernelKey(os.environ)
