@@ -13,6 +13,8 @@ from workbench_jupyter.handlers import StatusHandler
 from workbench_jupyter.interrupt import end_whole_on_interrupt
 from workbench_jupyter.mounts import Mounts
 from workbench_jupyter.provisioner import become_default
+from workbench_jupyter.scrubbing.guard import LeakGuard
+from workbench_jupyter.scrubbing.secrets import ServerSecrets
 from workbench_jupyter.status import Status
 
 URLS = ((r"/workbench/api/status", StatusHandler),)
@@ -36,6 +38,12 @@ class WorkbenchExtension(ExtensionApp):  # type: ignore[misc]  # jupyter_server 
         """Begin to reach the gateway, and make our provisioner the one that starts kernels."""
         self.broker = Broker(mount=self.mount or None)
         self.mounts = Mounts(self.broker)
+        secrets = ServerSecrets(
+            credentials=lambda: self.broker.credentials, token=lambda: self.serverapp.identity_provider.token
+        )
+        self.broker.on_key = secrets.add_key
+        self.guard = LeakGuard(secrets.all)
+        self.guard.install(self.serverapp.contents_manager)
         self.status = Status(self.broker, self.mounts, self._untouched())
         if self.status.untouched:
             self.log.warning("workbench: %s", self.status.untouched)
@@ -49,6 +57,7 @@ class WorkbenchExtension(ExtensionApp):  # type: ignore[misc]  # jupyter_server 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Sweep what killed servers left, and see to it that none is left where an interrupt ends this one."""
         end_whole_on_interrupt(serverapp)
+        self.guard.install(serverapp.contents_manager)  # another extension may have put its own in the place
         try:
             await self.mounts.open()
         except OSError as error:

@@ -43,6 +43,8 @@ class Broker:
         self._mount_is_given = mount is not None
         self.on_move: Callable[[str], object] = lambda url: None
         """Called, from a thread, with the root URL of the embedded gateway after it was started again."""
+        self.on_key: Callable[[str], object] = lambda key: None
+        """Called with each key that was issued."""
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="workbench-keys")
         self._connecting: Future[Connection] | None = None
         self._embedded: EmbeddedGateway | None = None
@@ -107,6 +109,7 @@ class Broker:
             self._refusal = error
             raise
         self._refusal = None
+        self.on_key(key.key)
         return key, connection.desk.url
 
     async def revoke(self, key_id: str) -> bool:
