@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -13,9 +12,9 @@ from workbench.feedback import Answer
 _MANY_LINES = 12
 
 
-def show_inputs(inputs: Any) -> None:
+def show_inputs(answer: Answer) -> None:
     """Show what was asked: each variable under its name; what is long scrolls, so that the answers stay in sight."""
-    values = {name: _as_text(value) for name, value in _variables(inputs).items()}
+    values = {name: _as_text(value) for name, value in answer.variables.items()}
     lines = sum(1 + len(line) // 120 for text in values.values() for line in text.splitlines())
     with st.expander("What was asked", expanded=True):
         place = st.container(height=260, border=False) if lines > _MANY_LINES else st.container()
@@ -39,11 +38,3 @@ def show_answer(answer: Answer) -> None:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _variables(inputs: Any) -> Mapping[str, Any]:
-    """Return the example's own variables where the trace names them, else all of what went in."""
-    if isinstance(inputs, Mapping):
-        inner = inputs.get("inputs")
-        return inner if isinstance(inner, Mapping) else inputs
-    return {"input": inputs}

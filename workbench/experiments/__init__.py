@@ -9,8 +9,20 @@ from workbench.experiments.candidate import Candidate
 from workbench.experiments.cell import Answer, Cell
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.listing import Listed, recent
-from workbench.experiments.reading import load
+from workbench.experiments.reading import load, load_runs
 from workbench.experiments.run_info import RunInfo
 from workbench.experiments.running import run
 
-__all__ = ["Answer", "Candidate", "Cell", "Experiment", "Listed", "Output", "RunInfo", "load", "recent", "run"]
+__all__ = [
+    "Answer",
+    "Candidate",
+    "Cell",
+    "Experiment",
+    "Listed",
+    "Output",
+    "RunInfo",
+    "load",
+    "load_runs",
+    "recent",
+    "run",
+]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from workbench.errors import NotFound
+from workbench.errors import InvalidInput, NotFound
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.frame import tidied
 from workbench.experiments.recording import TABLE
@@ -25,22 +26,60 @@ def load(experiment_id: str, *, tracker: Tracker | None = None) -> Experiment:
     Raises NotFound if MLflow has no finished run of it.
     """
     tracker = tracker or connect()
-    runs = _runs(tracker, experiment_id)
-    tables = []
+    return _read(_runs(tracker, experiment_id), tracker)
+
+
+def load_runs(run_ids: Sequence[str], *, tracker: Tracker | None = None) -> Experiment:
+    """Return candidates of several experiments on the same data as one, by their MLflow runs, in this order.
+
+    It has the id of the first one's experiment and the scorers that all runs have. Raises InvalidInput if a run is no
+    candidate's or the runs are not on the same data, NotFound.
+    """
+    tracker = tracker or connect()
+    runs = [tracker.run(run_id) for run_id in dict.fromkeys(run_ids)]
+    if not runs:
+        raise InvalidInput("No run is named.", param="run_ids")
     for run in runs:
+        if "workbench.candidate" not in run.tags:
+            raise InvalidInput(f"Run {run.run_id[:8]} is none of an experiment's candidates.", param="run_ids")
+        if run.tags["workbench.dataset_hash"] != runs[0].tags["workbench.dataset_hash"]:
+            raise InvalidInput(
+                f"The runs {runs[0].run_id[:8]} and {run.run_id[:8]} are not on the same data.",
+                hint="Run both candidates on one dataset.",
+                param="run_ids",
+            )
+    return _read(runs, tracker)
+
+
+def _read(runs: Sequence[Run], tracker: Tracker) -> Experiment:
+    names = _names(runs)
+    tables = []
+    for run, name in zip(runs, names, strict=True):
         table = tracker.table(run.run_id, TABLE, images=True)
-        table.insert(0, "candidate", run.tags["workbench.candidate"])
+        table.insert(0, "candidate", name)
         tables.append(table)
-    scorers = json.loads(runs[0].tags["workbench.scorers"])
+    first, *others = [json.loads(run.tags["workbench.scorers"]) for run in runs]
     return Experiment(
-        experiment_id=experiment_id,
+        experiment_id=runs[0].tags["workbench.experiment_id"],
         name=runs[0].experiment,
         dataset=runs[0].tags["workbench.dataset"],
         dataset_hash=runs[0].tags["workbench.dataset_hash"],
-        candidates=tuple(_info(run) for run in runs),
-        scorers={name: (bounds[0], bounds[1]) if bounds else None for name, bounds in scorers.items()},
+        candidates=tuple(_info(run, name) for run, name in zip(runs, names, strict=True)),
+        scorers={
+            name: (bounds[0], bounds[1]) if bounds else None
+            for name, bounds in first.items()
+            if all(name in scorers for scorers in others)
+        },
         cells=tidied(pd.concat(tables, ignore_index=True)),
     )
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Return the candidates' names; runs of one name are told apart by their ids."""
+    names = [run.tags["workbench.candidate"] for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({run.run_id[:8]})" for run, name in zip(runs, names, strict=True)
+    ]
 
 
 def _runs(tracker: Tracker, experiment_id: str) -> list[Run]:
@@ -54,10 +93,10 @@ def _runs(tracker: Tracker, experiment_id: str) -> list[Run]:
     )
 
 
-def _info(run: Run) -> RunInfo:
+def _info(run: Run, name: str) -> RunInfo:
     version = run.tags.get("workbench.prompt_version")
     return RunInfo(
-        name=run.tags["workbench.candidate"],
+        name=name,
         model=run.tags["workbench.model"] or None,
         prompt=run.tags.get("workbench.prompt"),
         prompt_version=int(version) if version else None,

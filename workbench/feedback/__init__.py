@@ -6,10 +6,12 @@ Everything is written to MLflow as assessments. A person's word has source HUMAN
 from workbench.feedback.answer import Answer, answer
 from workbench.feedback.drain import Drained, drain
 from workbench.feedback.pair import Pair, pairs
+from workbench.feedback.rater import local_rater
 from workbench.feedback.rating import queue, rate, ratings
-from workbench.feedback.vote import Choice, Tally, next_pair, progress, tally, vote
+from workbench.feedback.vote import CHOICES, Choice, Tally, next_pair, progress, tally, vote
 
 __all__ = [
+    "CHOICES",
     "Answer",
     "Choice",
     "Drained",
@@ -17,6 +19,7 @@ __all__ = [
     "Tally",
     "answer",
     "drain",
+    "local_rater",
     "next_pair",
     "pairs",
     "progress",

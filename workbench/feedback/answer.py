@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,17 @@ class Answer:
     """Images of the output, as files."""
     error: str | None = None
     """What went wrong, if it failed."""
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """What was asked, by name: the example's own variables where the trace names them, else all that went in.
+
+        The messages that they were put in would tell which prompt it was.
+        """
+        if not isinstance(self.inputs, Mapping):
+            return {"input": self.inputs}
+        inner = self.inputs.get("inputs")
+        return inner if isinstance(inner, Mapping) else self.inputs
 
 
 def answer(trace_id: str, *, tracker: Tracker | None = None) -> Answer:

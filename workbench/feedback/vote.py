@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from workbench.tracking.tracker import Tracker
 
 Choice = Literal["left", "right", "tie", "both_bad"]
+CHOICES: tuple[tuple[Choice, str], ...] = (
+    ("left", "Left is better"),
+    ("tie", "As good"),
+    ("both_bad", "Both are bad"),
+    ("right", "Right is better"),
+)
+"""The choices in the words of a ballot, in the order in which they stand below a pair."""
 PREFERENCE = "preference"
 _OPPONENT, _SIDE = "workbench.opponent", "workbench.side"
 

@@ -5,7 +5,7 @@ MLflow's Prompt Registry keeps the versions; what is live under an alias is the 
 
 from workbench.prompts.difference import PromptDiff, diff
 from workbench.prompts.gate import Decision, Gate, Rule
-from workbench.prompts.promotion import Promotion, Sync, history, promote, rollback, sync
+from workbench.prompts.promotion import Promotion, Sync, Weighed, history, promote, rollback, sync, weigh
 from workbench.prompts.prompt import Prompt
 from workbench.prompts.registry import load, names, register, versions
 
@@ -17,6 +17,7 @@ __all__ = [
     "PromptDiff",
     "Rule",
     "Sync",
+    "Weighed",
     "diff",
     "history",
     "load",
@@ -26,4 +27,5 @@ __all__ = [
     "rollback",
     "sync",
     "versions",
+    "weigh",
 ]

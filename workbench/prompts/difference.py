@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.client import Gateway
     from workbench.tracking.tracker import Tracker
 
-_COLOURS = {"+": "#d7f5dd", "-": "#fbdcdc", "@": "#eef"}
+_COLOURS = {"+": "rgba(60,190,90,.28)", "-": "rgba(255,80,80,.28)", "@": "rgba(120,120,255,.18)"}
 
 
 @dataclass(frozen=True)

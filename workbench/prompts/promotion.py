@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Conflict, IntegrityError, InvalidInput, NotFound, PromotionRefused, WorkbenchError
 from workbench.prompts.defaults import default_gateway, default_tracker
-from workbench.prompts.evidence import gather
+from workbench.prompts.evidence import Evidence, gather
 from workbench.prompts.gate import Decision, Gate
 from workbench.prompts.registry import difference_in_registry, intact
 from workbench.wire.prompt_hash import prompt_hash
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.client import Gateway
+    from workbench.tracking import PromptVersion
     from workbench.tracking.tracker import Tracker
 
 
@@ -70,6 +71,29 @@ class Sync:
     """What can't be mended by moving the alias: a text that was changed, a version that was deleted."""
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What a gate says of a version before anything is published."""
+
+    candidate: PromptVersion
+    """The version, as the registry holds it."""
+    live: int | None
+    """The version that is live now, or None."""
+    evidence: Evidence
+    """The runs that were compared."""
+    gate: Gate
+    """The rule."""
+    decision: Decision
+    """What it decided."""
+
+    @property
+    def verdict(self) -> str:
+        """The decision with the rule and the baseline, in one line."""
+        gate, baseline = self.gate, self.evidence.baseline_label
+        compared = f" against run {baseline}" if baseline else ""
+        return f"{self.decision.reason} ({gate.metric}, {gate.rule} at {gate.confidence:.0%}{compared})"
+
+
 def promote(
     name: str,
     version: int,
@@ -92,25 +116,19 @@ def promote(
     gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
     if not reason.strip():
         raise InvalidInput("A promotion needs a reason.", param="reason")
-    candidate = intact(tracker.get_prompt(name, version))
-    records = _records(gateway, name, alias)
-    live = int(records[0]["version"]) if records else None
-    for record in records:
-        if int(record["version"]) == version and record["hash"] != candidate.hash:
-            raise IntegrityError(
-                f"{name} v{version} was published before with another text (hash {record['hash'][:12]}...).",
-                hint="Register the text that you want as a new version.",
-            )
-    if live == version:
-        raise Conflict(f"{name} v{version} is live as {alias!r} already.")
-    found = gather(tracker, name, version, run_id=evidence_run, against=against, live=live, gate=gate, alias=alias)
-    decision = gate.decide(found.cells, found.baseline_cells)
+    weighed = weigh(
+        name,
+        version,
+        evidence_run=evidence_run,
+        gate=gate,
+        alias=alias,
+        against=against,
+        gateway=gateway,
+        tracker=tracker,
+    )
+    candidate, live, found, decision = weighed.candidate, weighed.live, weighed.evidence, weighed.decision
     if not decision.passed:
-        compared = f" against run {found.baseline_label}" if found.baseline_label else ""
-        raise PromotionRefused(
-            f"{name} v{version} was not promoted to {alias!r}: {decision.reason} "
-            f"({gate.metric}, {gate.rule} at {gate.confidence:.0%}{compared})."
-        )
+        raise PromotionRefused(f"{name} v{version} was not promoted to {alias!r}: {weighed.verdict}.")
     record = gateway.publish(
         name,
         version,
@@ -128,6 +146,34 @@ def promote(
         reason=reason,
     )
     return _followed(tracker, Promotion(name, alias, version, live, reason, record, decision))
+
+
+def weigh(
+    name: str,
+    version: int,
+    *,
+    evidence_run: str,
+    gate: Gate,
+    alias: str = "production",
+    against: str | None = None,
+    gateway: Gateway | None = None,
+    tracker: Tracker | None = None,
+) -> Weighed:
+    """Return what the gate says of a promotion, without promoting; arguments and errors are those of `promote`."""
+    gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
+    candidate = intact(tracker.get_prompt(name, version))
+    records = _records(gateway, name, alias)
+    live = int(records[0]["version"]) if records else None
+    for record in records:
+        if int(record["version"]) == version and record["hash"] != candidate.hash:
+            raise IntegrityError(
+                f"{name} v{version} was published before with another text (hash {record['hash'][:12]}...).",
+                hint="Register the text that you want as a new version.",
+            )
+    if live == version:
+        raise Conflict(f"{name} v{version} is live as {alias!r} already.")
+    found = gather(tracker, name, version, run_id=evidence_run, against=against, live=live, gate=gate, alias=alias)
+    return Weighed(candidate, live, found, gate, gate.decide(found.cells, found.baseline_cells))
 
 
 def rollback(

@@ -1,9 +1,27 @@
-"""What a notebook shows to act on: compare two candidates blind and vote.
+"""What a notebook shows to act on: compare, vote blind, rate, see what changed, promote; and the account's panel.
 
-Each widget has a static twin in text and HTML, so that a saved notebook tells something without a kernel, and so that
-nothing here needs ipywidgets but the buttons. What models wrote is always escaped.
+Each keeps a static twin in text and HTML, so that a reopened or exported notebook tells its state without a kernel,
+and nothing here needs anywidget but the buttons. What models wrote is always escaped.
 """
 
-from workbench.widgets.comparison import BlindComparison, compare
+from workbench.widgets.comparison import Comparison, compare
+from workbench.widgets.difference import Difference, diff
+from workbench.widgets.panel import Panel, panel
+from workbench.widgets.promotion import PromotionForm, promote
+from workbench.widgets.rating import Rating, rate
+from workbench.widgets.voting import BlindComparison, vote
 
-__all__ = ["BlindComparison", "compare"]
+__all__ = [
+    "BlindComparison",
+    "Comparison",
+    "Difference",
+    "Panel",
+    "PromotionForm",
+    "Rating",
+    "compare",
+    "diff",
+    "panel",
+    "promote",
+    "rate",
+    "vote",
+]

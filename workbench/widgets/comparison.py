@@ -1,150 +1,159 @@
-"""Two candidates side by side, blind: which output is better? Each vote is written before the next pair is shown."""
+"""Candidates side by side, named, with their figures, example by example; the blind way is `vote`."""
 
 from __future__ import annotations
 
 import html
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 from workbench import feedback
-from workbench.errors import InvalidInput
-from workbench.feedback.pair import rater_seed
+from workbench.errors import InvalidInput, WorkbenchError
 from workbench.tracking import connect
-from workbench.widgets.panels import output_panel, side_by_side
-from workbench.widgets.voting import VotingView
+from workbench.widgets.exhibit import Exhibit
+from workbench.widgets.panels import button, columns, controls, inputs_panel, output_panel
+from workbench.widgets.subject import Subject, read
+from workbench.widgets.voting import BlindComparison, vote
 
 if TYPE_CHECKING:
     from workbench.experiments import Experiment
-    from workbench.feedback import Answer, Choice, Pair, Tally
     from workbench.tracking.tracker import Tracker
 
-_TWIN_PAIRS = 10
+_TWIN_EXAMPLES = 10
+
+
+@overload
+def compare(subject: Subject, *candidates: str, rater: str, tracker: Tracker | None = None) -> BlindComparison: ...
+
+
+@overload
+def compare(subject: Subject, *candidates: str, rater: None = None, tracker: Tracker | None = None) -> Comparison: ...
 
 
 def compare(
-    experiment: Experiment,
-    a: str | None = None,
-    b: str | None = None,
-    *,
-    rater: str,
-    tracker: Tracker | None = None,
-) -> BlindComparison:
-    """Show the outputs of two candidates side by side, blind and on shuffled sides, with buttons to vote.
+    subject: Subject, *candidates: str, rater: str | None = None, tracker: Tracker | None = None
+) -> Comparison | BlindComparison:
+    """Show what candidates answered side by side, with scores, cost and latency, one example at a time.
 
-    `a` and `b` are candidates' names (default: the first two); `rater` is who votes, written to MLflow with source
-    HUMAN. A rater who comes back goes on with the pairs that are left. Without ipywidgets, or outside a notebook, use
-    `.current` and `.vote(...)`. Raises InvalidInput if a candidate is unknown or the experiment is not in MLflow.
+    `subject` is an experiment, its id, or MLflow runs; `candidates` are names (default: all). With `rater` it is a
+    blind vote on the first two, as `vote` shows it. Raises InvalidInput if a candidate is unknown.
     """
-    runs = experiment.run_ids
-    if not runs:
-        raise InvalidInput("The experiment is not in MLflow, and votes go there.", hint="Run it with `track=True`.")
-    a = a or next(iter(runs))
-    b = b or next((name for name in runs if name != a), "")
-    for name in (a, b):
-        if name not in runs:
-            raise InvalidInput(f"No candidate named {name!r}.", hint=f"Known: {', '.join(map(repr, runs))}.")
-    if not rater.strip():
-        raise InvalidInput("A vote needs a rater.", hint="Pass your name.")
-    return BlindComparison(experiment, a, b, rater=rater.strip(), tracker=tracker or connect())
+    if rater is not None:
+        first, second, *more = (*candidates, None, None)
+        if any(more):
+            raise InvalidInput("A vote is between two candidates.", hint="Leave `rater` out to see all of them.")
+        return vote(subject, first, second, rater=rater, tracker=tracker)
+    tracker = tracker or connect()
+    experiment = read(subject, tracker)
+    known = [each.name for each in experiment.candidates]
+    for name in candidates:
+        if name not in known:
+            raise InvalidInput(f"No candidate named {name!r}.", hint=f"Known: {', '.join(map(repr, known))}.")
+    return Comparison(experiment, candidates or tuple(known), tracker=tracker)
 
 
-class BlindComparison:
-    """A blind comparison by one rater. A notebook shows it as a widget with a static twin."""
+class Comparison(Exhibit):
+    """What candidates answered to each example. A notebook shows it as a widget with a static twin."""
 
-    def __init__(self, experiment: Experiment, a: str, b: str, *, rater: str, tracker: Tracker) -> None:
+    def __init__(self, experiment: Experiment, names: tuple[str, ...], *, tracker: Tracker) -> None:
+        super().__init__()
         self._experiment = experiment
-        self._names = (a, b)
-        self._runs = (experiment.run_ids[a], experiment.run_ids[b])
-        self._rater = rater
+        self._names = names
         self._tracker = tracker
-        self._twin: Any = None
-        self.progress: tuple[int, int] = feedback.progress(rater, *self._runs, tracker=tracker)
-        """How many pairs the rater has voted on, and how many there are."""
-        self.current: Pair | None = feedback.next_pair(rater, *self._runs, tracker=tracker)
-        """The pair that waits for a vote; None if there is none left."""
-        # The rater's own order, read once: asking MLflow for the next pair after each vote makes people wait.
-        mine = feedback.pairs(*self._runs, seed=rater_seed(rater), tracker=tracker)
-        self._following = mine[mine.index(self.current) + 1 :] if self.current in mine else []
+        cells = experiment.cells[experiment.cells["candidate"].isin(names)]
+        self._cells: dict[tuple[str, int], dict[str, dict[Any, Any]]] = {}
+        for cell in cells.to_dict(orient="records"):
+            self._cells.setdefault((cell["example_id"], cell["repeat"]), {})[cell["candidate"]] = cell
+        self._only_different = False
+        self._at = 0
 
-    def answers(self) -> tuple[Answer, Answer]:
-        """Return what the current pair shows on the left and on the right."""
-        if self.current is None:
-            raise InvalidInput("No pair is left to look at.")
-        return self.current.answers(tracker=self._tracker)
+    @property
+    def examples(self) -> list[tuple[str, int]]:
+        """The examples that are looked at, each with the number of its repeat."""
+        if not self._only_different:
+            return list(self._cells)
+        return [each for each, cells in self._cells.items() if len({_content(cell) for cell in cells.values()}) > 1]
 
-    def vote(self, choice: Choice, *, comment: str | None = None) -> Pair | None:
-        """Vote on the current pair (`left`, `right`, `tie`, `both_bad`); return the next pair, None after the last."""
-        if self.current is None:
-            raise InvalidInput("No pair is left to vote on.")
-        feedback.vote(self.current, choice, self._rater, comment=comment, tracker=self._tracker)
-        self.progress = (self.progress[0] + 1, self.progress[1])
-        if self._following:
-            self.current = self._following.pop(0)
-        else:
-            self.current = feedback.next_pair(self._rater, *self._runs, tracker=self._tracker)
-        if self.current is None and self._twin is not None:
-            self._twin.update(self._static(), raw=True)
-        return self.current
-
-    def tally(self) -> Tally:
-        """Count the votes of all raters; this tells which candidate won, so look at the end."""
-        return feedback.tally(*self._runs, tracker=self._tracker)
+    def __repr__(self) -> str:
+        return f"{self._experiment.name}: {' | '.join(self._names)} on {len(self._cells)} examples"
 
     # -- what is shown
 
-    def __repr__(self) -> str:
-        if self.current is not None:
-            done, count = self.progress
-            ways = "'left' | 'right' | 'tie' | 'both_bad'"
-            return f"{self._heading()}: {done} of {count} pairs voted. Vote below, or with .vote({ways})."
-        return f"{self._heading()}: {self.result()}"
+    def _title(self) -> str:
+        return "Candidates side by side"
 
-    def result(self) -> str:
-        """Return the tally in one sentence."""
-        tally = self.tally()
-        if tally.n == 0:
-            return f"no votes; {tally.identical} examples have the same output from both"
-        first, second = self._names
-        return f"{first} : {second} = {tally} ({tally.raters} raters, {tally.left_wins} for the left side)"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        del include, exclude
-        return {**self._view(), **self._static()}
-
-    def _ipython_display_(self) -> None:
-        """Show the static twin and the widget as two outputs: without a kernel JupyterLab hides a widget's own twin."""
-        from IPython.display import display  # noqa: PLC0415 - there is no notebook where it is missing
-
-        self._twin = display(self._static(), raw=True, display_id=True)
-        if view := self._view():
-            display(view, raw=True)
-
-    def _view(self) -> dict[str, Any]:
-        if find_spec("ipywidgets") is None:
-            return {}
-        bundle: dict[str, Any] = VotingView(self).widget._repr_mimebundle_()
-        return {key: value for key, value in bundle.items() if key.startswith("application/")}
-
-    def _static(self) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-    def _repr_html_(self) -> str:
-        cells = {cell["trace_id"]: cell for cell in self._experiment.cells.to_dict(orient="records")}
-        found = feedback.pairs(*self._runs, tracker=self._tracker)
-        rows = "".join(
-            side_by_side(pair.example_id, _static_output(cells[pair.left]), _static_output(cells[pair.right]))
-            for pair in found[:_TWIN_PAIRS]
+    def _body(self) -> str:
+        shown = self.examples
+        differ = button(
+            "differ", "Show all examples" if self._only_different else "Only where they differ", keys="d", shown="d"
         )
-        more = f", the first {_TWIN_PAIRS}" if len(found) > _TWIN_PAIRS else ""
+        if not shown:
+            return f"<p>All candidates answered alike.</p>{controls('Examples', differ)}"
+        self._at %= len(shown)
+        last = len(shown) - 1
+        moves = (
+            button("back", "Back", keys="ArrowLeft j", shown="←", disabled=self._at == 0),
+            button("next", "Next", keys="ArrowRight k", shown="→", disabled=self._at == last),
+            differ,
+        )
+        place = f"<span>{self._at + 1} of {len(shown)}</span>"
+        return f"{controls('Examples', *moves, place)}{self._example(shown[self._at], height='24em')}"
+
+    def _static(self) -> str:
+        shown = list(self._cells)[:_TWIN_EXAMPLES]
+        more = f", the first {_TWIN_EXAMPLES} of {len(self._cells)}" if len(self._cells) > len(shown) else ""
+        examples = "".join(self._example(each, height="12em") for each in shown)
         return (
-            f"<p>{html.escape(repr(self))}</p><details><summary>{len(found)} pairs of outputs, blind{more}</summary>"
-            f"{rows}</details>"
+            f"<p>{html.escape(repr(self))}</p>{self._experiment._repr_html_()}"
+            f"<details><summary>{len(shown)} examples with their outputs{more}</summary>{examples}</details>"
         )
 
-    def _heading(self) -> str:
-        return f"Blind comparison of {self._experiment.name} by {self._rater}"
+    def _act(self, verb: str, fields: Mapping[str, str]) -> str:
+        del fields
+        if verb == "differ":
+            self._only_different, self._at = not self._only_different, 0
+        elif verb in ("next", "back"):
+            self._at = max(0, self._at + (1 if verb == "next" else -1))
+        else:
+            raise InvalidInput(f"There is nothing named {verb!r} to do.")
+        return f"Example {self._at + 1} of {len(self.examples)}" if self.examples else ""
+
+    # -- how
+
+    def _example(self, example: tuple[str, int], *, height: str) -> str:
+        cells = self._cells[example]
+        repeat = f", repeat {example[1] + 1}" if example[1] else ""
+        panels = [(name, _cell(cells[name], height)) for name in self._names if name in cells]
+        return f"<p><b>{html.escape(example[0])}</b>{repeat}</p>{self._asked(cells)}{columns(panels)}"
+
+    def _asked(self, cells: Mapping[str, Mapping[Any, Any]]) -> str:
+        """Return the example's inputs, which stand in MLflow alone."""
+        if not self._experiment.run_ids:
+            return ""
+        trace_id = next((cell["trace_id"] for cell in cells.values() if cell["trace_id"]), None)
+        try:
+            return inputs_panel(feedback.answer(trace_id, tracker=self._tracker).variables) if trace_id else ""
+        except WorkbenchError as error:  # the outputs are worth a look without it
+            return f"<p><i>{html.escape(error.message)}</i></p>"
 
 
-def _static_output(cell: dict[Any, Any]) -> str:
+def _content(cell: Mapping[Any, Any]) -> str:
+    return repr((cell["output"], cell.get("images"), cell["error"]))
+
+
+def _cell(cell: Mapping[Any, Any], height: str) -> str:
     output, images = cell["output"], cell.get("images") or ()
-    return output_panel(output if isinstance(output, str) else None, images, height="12em")
+    if cell["error"]:
+        shown = f"<i>{html.escape(str(cell['error']))}</i>"
+    else:
+        shown = output_panel(output if isinstance(output, str) else None, images, height=height)
+    figures = [
+        f"{column.removeprefix('score.')} {value:.3g}"
+        for column, value in cell.items()
+        if str(column).startswith("score.") and isinstance(value, float) and not math.isnan(value)
+    ]
+    if not math.isnan(cell["cost_usd"]):
+        figures.append(f"${cell['cost_usd']:.6f}")
+    if not math.isnan(cell["latency_ms"]):
+        figures.append(f"{cell['latency_ms'] / 1000:.2f} s")
+    return f"{shown}<small>{html.escape(' · '.join(figures))}</small>"

@@ -9,13 +9,6 @@ from workbench_app.doors import choose_experiment, choose_pair, told
 from workbench_app.showing import show_answer, show_inputs
 from workbench_app.visitor import visitor
 
-CHOICES: tuple[tuple[feedback.Choice, str], ...] = (
-    ("left", "Left is better"),
-    ("tie", "As good"),
-    ("both_bad", "Both are bad"),
-    ("right", "Right is better"),
-)
-
 with told():
     experiment = choose_experiment(candidates=2)
     run_a, run_b = choose_pair(experiment)
@@ -40,12 +33,12 @@ if pair is None:
 
 with told():
     answers = pair.answers()
-show_inputs(answers[0].inputs)
+show_inputs(answers[0])
 for column, title, answer in zip(st.columns(2), ("Left", "Right"), answers, strict=True):
     with column, st.container(border=True):
         st.caption(title)
         show_answer(answer)
-for column, (choice, label) in zip(st.columns(len(CHOICES)), CHOICES, strict=True):
+for column, (choice, label) in zip(st.columns(len(feedback.CHOICES)), feedback.CHOICES, strict=True):
     pressed = column.button(label, key=f"{pair.pair_id}-{choice}", width="stretch")
     if pressed:
         with told():

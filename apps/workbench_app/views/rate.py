@@ -23,7 +23,7 @@ if not left:
     st.stop()
 st.caption(f"{left} answer(s) left to rate")
 answer = max(queues, key=len)[0]
-show_inputs(answer.inputs)
+show_inputs(answer)
 with st.container(border=True):
     show_answer(answer)
 with st.form(f"rating-{answer.trace_id}", border=False):
