@@ -222,7 +222,7 @@ def test_a_guard_stands_once_at_a_manager(folder):
     assert seen == [PATH]
 
 
-# -- sources, and what the server knows ----------------------------------------------------------------------------------
+# -- sources, and what the server knows -----------------------------------------------------------------------------
 
 
 def test_a_key_in_a_cell_becomes_a_mark_on_the_disk_and_the_log_says_so_once(contents, folder, caplog):
