@@ -8,11 +8,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workbench.interactive.pandas_watch import watch
+
 if TYPE_CHECKING:
     from workbench.client import AsyncGateway as AsyncGateway
     from workbench.client import Gateway as Gateway
     from workbench.client.usage import usage as usage
     from workbench.errors import WorkbenchError as WorkbenchError
+    from workbench.interactive.answer import last as last
+    from workbench.interactive.chat import chat as chat
     from workbench.prompts import load as prompt
 
 __version__ = "0.3.0"
@@ -21,6 +25,8 @@ _NAMES = {
     "Gateway": ("workbench.client", "Gateway"),
     "AsyncGateway": ("workbench.client", "AsyncGateway"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+    "chat": ("workbench.interactive.chat", "chat"),
+    "last": ("workbench.interactive.answer", "last"),
     "prompt": ("workbench.prompts", "load"),
     "usage": ("workbench.client.usage", "usage"),
 }
@@ -42,11 +48,13 @@ __all__ = [
     "Gateway",
     "WorkbenchError",
     "__version__",
+    "chat",
     "errors",
     "evidence",
     "experiments",
     "feedback",
     "images",
+    "last",
     "prompt",
     "prompts",
     "rag",
@@ -71,3 +79,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+watch()

@@ -73,7 +73,8 @@ class KernelKey:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Look at the key before each cell that the user runs."""
+    """Register the magics, and look at the key before each cell that the user runs."""
+    shell.extension_manager.load_extension("workbench_jupyter.magics")
     guard_history(shell)
     if not os.environ.get(KEY_FILE):
         return

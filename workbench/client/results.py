@@ -42,9 +42,11 @@ class ChatResult:
 
     def __repr__(self) -> str:
         text = self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + "..."
-        return f"ChatResult({text!r}, {self._facts()})"
+        return f"ChatResult({text!r}, {self.facts})"
 
-    def _facts(self) -> str:
+    @property
+    def facts(self) -> str:
+        """What it took, in words."""
         images = f"{len(self.images)} image{'s' * (len(self.images) != 1)}, " if self.images else ""
         cost = "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         tokens = f"{self.usage.input_tokens}+{self.usage.output_tokens} tokens"
@@ -53,14 +55,14 @@ class ChatResult:
 
     def _repr_html_(self) -> str:
         # A model's words are not to be trusted: they are shown as text, never as markup.
+        return f'<div style="white-space:pre-wrap">{html.escape(self.text)}</div>{self._below()}'
+
+    def _below(self) -> str:
         images = "".join(
             f'<img style="max-width:24em" src="data:{_media_type(image)};base64,{base64.b64encode(image).decode()}">'
             for image in self.images
         )
-        return (
-            f'<div style="white-space:pre-wrap">{html.escape(self.text)}</div>{images}'
-            f'<div style="opacity:.6;font-size:85%">{html.escape(self._facts())}</div>'
-        )
+        return f'{images}<div style="opacity:.6;font-size:85%">{html.escape(self.facts)}</div>'
 
 
 def _media_type(image: bytes) -> str:
