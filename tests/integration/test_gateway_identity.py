@@ -94,10 +94,16 @@ class Hub(Server):
     def __init__(self) -> None:
         super().__init__()
         self.users: dict[str, Any] = {
-            "ana-token": {"kind": "user", "name": "ana", "admin": False, "groups": ["team"]},
-            "boss-token": {"kind": "user", "name": "boss", "admin": True, "groups": []},
+            "ana-token": {
+                "kind": "user", "name": "ana", "admin": False, "groups": ["team"],
+                "scopes": ["access:servers!server=ana/gpu", "users:activity!user=ana"],
+            },
+            "boss-token": {
+                "kind": "user", "name": "boss", "admin": True, "groups": [],
+                "scopes": ["access:servers", "admin:users"],
+            },
             "bot-token": {"kind": "service", "name": "ana", "admin": True},
-        }
+        }  # fmt: skip
         self.down = False
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, Any]:
@@ -316,6 +322,43 @@ async def test_the_hub_is_asked_once_for_many(hub: Hub, tmp_path: Path) -> None:
         await ask(identities, "ana-token", role="admin")
     for other in ("nobody", "bot-token", "a.b.c"):
         assert await refused(identities, other) == "invalid_key"
+    await identities.close()
+
+
+@pytest.mark.parametrize(
+    "scopes", [[], ["access:services!service=wiki"], ["access:servers!server=ben/"], ["access:servers!server=ana2/"]]
+)
+async def test_a_token_that_the_hub_gave_for_something_else_opens_nothing(
+    hub: Hub, tmp_path: Path, scopes: list[str]
+) -> None:
+    hub.users["wikis"] = {"kind": "user", "name": "ana", "groups": [], "scopes": scopes}
+    identities = made(settings(jupyterhub={"url": hub.url}), tmp_path)
+    assert await refused(identities, "wikis") == "invalid_key"
+    await identities.close()
+
+
+async def test_the_admin_may_name_a_scope_by_which_tokens_of_a_service_count(hub: Hub, tmp_path: Path) -> None:
+    scope = "access:services!service=workbench"
+    hub.users["apps"] = {"kind": "user", "name": "ana", "groups": [], "scopes": [scope]}
+    identities = made(settings(jupyterhub={"url": hub.url, "scopes": [scope]}), tmp_path)
+    assert (await ask(identities, "apps")).name == "ana"
+    await identities.close()
+
+
+async def test_an_admins_server_is_no_admin(hub: Hub, tmp_path: Path) -> None:
+    hub.users["server"] = {**hub.users["boss-token"], "scopes": ["access:servers!server=boss/"]}
+    identities = made(settings(jupyterhub={"url": hub.url}), tmp_path)
+    assert (await ask(identities, "boss-token", role="admin")).name == "boss"
+    with pytest.raises(PermissionDenied):
+        await ask(identities, "server", role="admin")
+    await identities.close()
+
+
+async def test_a_hub_too_old_to_tell_scopes_is_the_admins_to_mend(hub: Hub, tmp_path: Path) -> None:
+    del hub.users["ana-token"]["scopes"]
+    identities = made(settings(jupyterhub={"url": hub.url}), tmp_path)
+    with pytest.raises(Unavailable, match="JupyterHub 2"):
+        await ask(identities, "ana-token")
     await identities.close()
 
 

@@ -76,7 +76,8 @@ class _Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = self.headers.get("Authorization", "").removeprefix("token token-of-")
         known = self.path == "/hub/api/user" and name in PEOPLE
-        body = json.dumps({"kind": "user", "name": name, "groups": [], "admin": False, **PEOPLE.get(name, {})}).encode()
+        told = {"kind": "user", "name": name, "groups": [], "admin": False, "scopes": ["access:servers", "admin:users"]}
+        body = json.dumps({**told, **PEOPLE.get(name, {})}).encode()
         self.send_response(200 if known else 403)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -38,7 +38,14 @@ class JupyterHubSettings(Table):
         description="where the Hub answers, with its base_url; its API is below at /hub/api",
         examples=["http://hub:8081"],
     )
-    admins: bool = Field(True, description="whether the Hub's admins are admins of the gateway")
+    admins: bool = Field(
+        True, description="whether the Hub's admins are admins of the gateway, by tokens with the Hub's own rights"
+    )
+    scopes: list[str] = Field(
+        [],
+        description="scopes of the Hub by which a token counts, beside access to its holder's own servers",
+        examples=[["access:services!service=workbench"]],
+    )
     cache_seconds: float = Field(30, ge=0, le=3600, description="how long the Hub's word on a token holds")
     timeout: float = Field(5, gt=0, le=60, description="seconds that the Hub may take")
 

@@ -1,4 +1,9 @@
-"""A JupyterHub's tokens: the Hub itself is asked whose one is, and its word holds for a short while."""
+"""A JupyterHub's tokens: the Hub itself is asked whose one is, and its word holds for a short while.
+
+Whoever signs in somewhere by the Hub leaves a token there. Only one that opens its holder's own servers counts here,
+so that no service, and nobody whose shared server one visits, can come in one's name.
+https://jupyterhub.readthedocs.io/en/stable/rbac/scopes.html
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,8 @@ from workbench.settings import JupyterHubSettings
 
 _MOST_KEPT = 10_000
 _REFUSED = (401, 403)
+_OWN_SERVERS = "access:servers"
+_ADMINS = "admin:users"
 
 
 class JupyterHub:
@@ -54,7 +61,9 @@ class JupyterHub:
                 hint="Make one at the Hub's /hub/token page, or restart your server.",
             )
         if status != 200 or not isinstance(told, dict):
-            raise self._source.unavailable(f"it answered {status}")
+            raise self._source.unavailable(
+                f"it answered {status}; [identity.jupyterhub] url is where /hub/api is below, without it"
+            )
         identity = self._identity(told)
         self._known[key] = (time.monotonic() + self._settings.cache_seconds, identity)
         while len(self._known) > _MOST_KEPT:
@@ -69,6 +78,24 @@ class JupyterHub:
         name, groups = told.get("name"), told.get("groups")
         if not isinstance(name, str):
             raise self._source.unavailable("it answered without a name")
-        admin = self._settings.admins and told.get("admin") is True
+        scopes = self._scopes(told)
+        if not any(_opens_own_servers(scope, name) or scope in self._settings.scopes for scope in scopes):
+            raise AuthenticationFailed(
+                "JupyterHub gave this token for something else than the servers of its holder.",
+                hint="Send the token of your own server, or make one at the Hub's /hub/token page.",
+            )
+        # The token of a server is no admin's at the Hub, whoever runs it, and so it is none here.
+        admin = self._settings.admins and told.get("admin") is True and _ADMINS in scopes
         named = [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else []
         return self._roles.identity(name, named, source="jupyterhub", admin=admin)
+
+    def _scopes(self, told: dict[str, Any]) -> list[str]:
+        scopes = told.get("scopes")
+        if not isinstance(scopes, list):
+            raise self._source.unavailable("it tells no scopes; JupyterHub 2 or a later one is needed")
+        return [scope for scope in scopes if isinstance(scope, str)]
+
+
+def _opens_own_servers(scope: str, name: str) -> bool:
+    whole = (_OWN_SERVERS, f"{_OWN_SERVERS}!user={name}")
+    return scope in whole or scope.startswith(f"{_OWN_SERVERS}!server={name}/")
