@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.interactive.answer import last as last
     from workbench.interactive.chat import chat as chat
     from workbench.prompts import load as prompt
+    from workbench.widgets import panel as panel
 
 __version__ = "0.3.0"
 
@@ -27,6 +28,7 @@ _NAMES = {
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
     "chat": ("workbench.interactive.chat", "chat"),
     "last": ("workbench.interactive.answer", "last"),
+    "panel": ("workbench.widgets", "panel"),
     "prompt": ("workbench.prompts", "load"),
     "usage": ("workbench.client.usage", "usage"),
 }
@@ -55,6 +57,7 @@ __all__ = [
     "feedback",
     "images",
     "last",
+    "panel",
     "prompt",
     "prompts",
     "rag",
