@@ -120,13 +120,52 @@ def test_a_rotated_key_goes_on_for_its_overlap_and_the_new_one_may_do_the_same(
     wait_until(lambda: call(two, new["key"]) == (401, "revoked"), "the other gateway goes on taking the old key")
 
 
-def test_a_budget_does_not_begin_anew_because_its_owner_rotates(pair: tuple[RunningGateway, RunningGateway]) -> None:
-    one, _ = pair
+def test_an_owner_rotates_a_key_with_a_budget_and_the_line_stays_one_account(
+    pair: tuple[RunningGateway, RunningGateway],
+) -> None:
+    one, two = pair
     key = admin(one, "POST", "", json={"kind": "production", "use_case": "menu-images", "budget": {"usd_total": 1}})
     bearer = {"authorization": f"Bearer {one.owner_token}"}
-    refused = httpx.post(f"{one.url}/keys/{key['id']}/rotate", json={}, headers=bearer)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "has_budget")
-    assert admin(one, "POST", f"/{key['id']}/rotate", json={})["budget"] == {"usd_total": 1}
+    rotated = httpx.post(f"{one.url}/keys/{key['id']}/rotate", json={}, headers=bearer)
+    assert rotated.status_code == 201, rotated.text
+    assert (rotated.json()["budget"], rotated.json()["account"]) == ({"usd_total": 1}, key["id"])
+    admin(one, "PATCH", f"/{key['id']}", json={"budget": {"usd_total": 2}})
+    assert admin(one, "GET", f"/{rotated.json()['id']}")["budget"] == {"usd_total": 2}
+    wait_until(
+        lambda: admin(two, "GET", f"/{rotated.json()['id']}")["left"].get("usd_total") == 2,
+        "the other gateway holds the new key to the old budget",
+    )
+
+
+def test_the_end_of_the_newest_key_is_the_end_of_its_line(
+    pair: tuple[RunningGateway, RunningGateway],
+) -> None:
+    one, _ = pair
+    bearer = {"authorization": f"Bearer {one.owner_token}"}
+    first = httpx.post(f"{one.url}/keys/exploration", json={}, headers=bearer).json()
+    second = httpx.post(f"{one.url}/keys/{first['id']}/rotate", json={}, headers=bearer).json()
+    assert call(one, first["key"]) == call(one, second["key"]) == (200, None)
+    assert httpx.delete(f"{one.url}/keys/{second['id']}", headers=bearer).status_code == 200
+    assert call(one, first["key"]) == call(one, second["key"]) == (401, "revoked")
+    third = httpx.post(f"{one.url}/keys/exploration", json={}, headers=bearer).json()
+    fourth = httpx.post(f"{one.url}/keys/{third['id']}/rotate", json={}, headers=bearer).json()
+    assert httpx.delete(f"{one.url}/keys/{third['id']}", headers=bearer).status_code == 200
+    assert call(one, third["key"]) == (401, "revoked")
+    assert call(one, fourth["key"]) == (200, None), "a leaked old key can't be revoked without the one in its place"
+
+
+def test_a_stream_runs_to_its_end_though_its_key_expires_meanwhile(
+    pair: tuple[RunningGateway, RunningGateway], providers: SimulatedProviders
+) -> None:
+    one, _ = pair
+    key = admin(one, "POST", "", json={"kind": "exploration", "expires_in": 2})
+    providers.fail("slow", seconds=0.1)
+    long = {**CHAT, "messages": [{"role": "user", "content": "hello " * 40}], "stream": True}
+    headers = {"authorization": f"Bearer {key['key']}"}
+    with httpx.stream("POST", f"{one.url}/v1/chat/completions", json=long, headers=headers, timeout=60) as answer:
+        text = answer.read().decode()
+    assert text.rstrip().endswith("[DONE]")
+    assert call(one, key["key"]) == (401, "expired"), "the stream ended before its key did"
 
 
 def test_an_exploration_key_at_production_is_told_where_to_go(pair: tuple[RunningGateway, RunningGateway]) -> None:

@@ -18,9 +18,10 @@ from workbench.gateway.access.routes import KeyRoutes, MeRoutes
 from workbench.gateway.access.slack import routes as slack
 from workbench.gateway.admission.routes import AdmissionRoutes
 from workbench.gateway.alerts.routes import AlertRoutes
-from workbench.gateway.audit.routes import AuditRoutes
+from workbench.gateway.audit.routes import AuditRoutes, MyBodyRoutes
 from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpected_error, on_workbench_error
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
+from workbench.gateway.ledger.my_routes import MyCallRoutes
 from workbench.gateway.native.routes import NativeRoutes
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local_routes import LocalRoutes
@@ -48,6 +49,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     use_cases = UseCaseRoutes(gateway)
     routing, registry = RoutingRoutes(gateway), RegistryRoutes(gateway)
     audit = AuditRoutes(gateway)
+    my_calls, my_bodies = MyCallRoutes(gateway), MyBodyRoutes(gateway)
     admission = AdmissionRoutes(gateway)
 
     settlement = SettlementRoutes(gateway)
@@ -83,7 +85,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/v1/feedback", feedback.give, methods=["POST"]),
         Route("/v1/feedback", feedback.drain),
         Route("/me", me.show),
-        Route("/me/calls", me.calls),
+        Route("/me/calls", my_calls.calls),
+        Route("/me/calls/{request_id}/body", my_bodies.show),
         Route("/me/usage", me.usage),
         Route("/keys", keys.list),
         Route("/keys/exploration", keys.issue, methods=["POST"]),

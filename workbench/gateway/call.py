@@ -156,7 +156,7 @@ class Call:
         """Find out whose key makes the call."""
         key = self.key = checked(self._errand.dialect.presented(self._headers, self._query), self._gateway.keys)
         row = self._row
-        row.key_id, row.owner, row.use_case = key.id, key.owner, key.use_case
+        row.key_id, row.account, row.owner, row.use_case = key.id, key.account, key.owner, key.use_case
         recorder = self._gateway.recorder
         row.data_class = recorder.class_of(key)
         if not recorder.idle:

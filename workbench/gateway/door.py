@@ -120,7 +120,7 @@ class UnknownPath:
         )  # fmt: skip
         try:
             key = key_of(dict(request.scope["headers"]), self._gateway.keys)
-            row.key_id, row.owner, row.use_case = key.id, key.owner, key.use_case
+            row.key_id, row.account, row.owner, row.use_case = key.id, key.account, key.owner, key.use_case
         except WorkbenchError:
             pass  # nobody's key: the row stands without one
         try:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbench.errors import Unavailable
-from workbench.gateway.access.keys import REMEMBERED_SECONDS
+from workbench.gateway.access.keys import REMEMBERED_SECONDS, REPLACED_SECONDS
 from workbench.gateway.admission.admission import is_held
 from workbench.gateway.state import BUDGETS, CONFIGURATION, KEYS, MODELS, PROMPTS, USE_CASES
 
@@ -23,6 +23,8 @@ _log = logging.getLogger("workbench.gateway.following")
 
 LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
+_MARGIN_SECONDS = REPLACED_SECONDS
+"""How far the clocks of two gateways may be apart, so that one hears of keys that soon end at the other."""
 
 
 class Follower:
@@ -31,6 +33,7 @@ class Follower:
     def __init__(self, gateway: Parts) -> None:
         self._gateway = gateway
         self._seen: dict[str, int] = {}
+        self._keys_read = 0.0
         self._task: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
         self._looked = 0.0
@@ -97,18 +100,24 @@ class Follower:
 
     async def _keys(self) -> None:
         gateway = self._gateway
-        stored = await asyncio.to_thread(gateway.key_store.load, dead_since=time.time() - REMEMBERED_SECONDS)
+        now = time.time()
+        stored = await asyncio.to_thread(
+            gateway.key_store.load,
+            dead_since=now - REMEMBERED_SECONDS,
+            expired_since=min(now, self._keys_read) - _MARGIN_SECONDS,
+        )
         changed = [key for key in stored if gateway.keys.get(key.id) != key]
-        held = [key.id for key in changed if is_held(key)]
+        held = {key.account for key in changed if is_held(key) and not gateway.admission.counts(key.account)}
         spent = await asyncio.to_thread(gateway.reports.spent, "key", held) if held else {}
         for key in changed:
             known = gateway.keys.get(key.id)
             if known is not None and known.revoked_at is not None and key.revoked_at is None:
                 continue  # revoked here, and not yet written
             gateway.keys.put(key)
-            gateway.admission.hold_to(key, spent=spent.get(key.id))
+            gateway.admission.hold_to(key, spent=spent.get(key.account))
             if key.revoked_at is not None:
                 gateway.in_flight.end_key(key)
+        self._keys_read = now
 
     async def _use_cases(self) -> None:
         await self._gateway.review.catch_up()

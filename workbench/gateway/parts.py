@@ -86,7 +86,7 @@ class Parts:
         self.spool = Spool(
             settings.home / "ledger", sync=settings.state.ledger_sync, when_full=settings.audit.when_full
         )
-        self.recorder = Recorder(settings.audit, self.use_cases)
+        self.recorder = Recorder(settings.audit, self.use_cases, shared=settings.identity.shared)
         self.keeper = Keeper(self, worker=worker)
         self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
         self.shared_limits = shared_limits(settings)

@@ -11,6 +11,7 @@ from workbench.errors import InvalidInput
 from workbench.gateway.unified.body import decode, read_body
 
 _LIMIT = 1024 * 1024
+_LAST_PLACE = 2**62
 _T = TypeVar("_T")
 
 
@@ -42,3 +43,10 @@ def whole_number(request: Request, name: str, *, default: int, least: int, most:
     if not least <= number <= most:
         raise InvalidInput(f"{name} is {text[:40]!r}; expected {least} to {most}.", param=name)
     return number
+
+
+def cursor_of(request: Request) -> int | None:
+    """Return where a page of the ledger begins, None for the first one; raises InvalidInput."""
+    if "cursor" not in request.query_params:
+        return None
+    return whole_number(request, "cursor", default=0, least=1, most=_LAST_PLACE)

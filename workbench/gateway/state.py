@@ -46,6 +46,7 @@ keys_table = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("lease", sa.String(64)),
     sa.Column("rotated_from", sa.String(40)),
+    sa.Column("account", sa.String(40), index=True),
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("budget", sa.JSON),
@@ -125,6 +126,7 @@ settlements_table = sa.Table(
     sa.Column("upstream_id", sa.String(500), nullable=False),
     sa.Column("path", sa.String(500), nullable=False),
     sa.Column("key_id", sa.String(40)),
+    sa.Column("account", sa.String(40)),
     sa.Column("owner", sa.String(200)),
     sa.Column("use_case", sa.String(200)),
     sa.Column("created_at", sa.Double, nullable=False),
@@ -330,9 +332,12 @@ class State:
                     hint="A newer workbench has written it: upgrade this one, or use another WORKBENCH_HOME.",
                     code="newer_schema",
                 )
-            elif found < SCHEMA_VERSION:
+            elif found < SCHEMA_VERSION or _lacking(connection):
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # of two workers that start at once, one changes it
                 _upgrade(connection)
-                connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+                if found < SCHEMA_VERSION:
+                    connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
 
     @contextmanager
     def transaction(self, *, tells: str | None = None) -> Iterator[sa.Connection]:
@@ -404,19 +409,30 @@ def _count_up(connection: sa.Connection, topic: str) -> None:
         connection.execute(more)
 
 
+def _lacking(connection: sa.Connection) -> list[sa.Column[Any]]:
+    """Return the columns that tables lack which are there."""
+    found = sa.inspect(connection).get_multi_columns()
+    present = {name: {column["name"] for column in columns} for (_, name), columns in found.items()}
+    return [
+        column
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if table.name in present and column.name not in present[table.name]
+    ]
+
+
 def _upgrade(connection: sa.Connection) -> None:
     """Bring an older schema up to this one: only tables and columns that may be empty were ever added.
 
     What is there already is left, since a start that was killed half-way is ended by the next.
     """
+    for column in _lacking(connection):  # before the indices, which may be on them
+        added = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(sa.text(f"ALTER TABLE {column.table} ADD COLUMN {added}"))
     metadata.create_all(connection)
-    inspector = sa.inspect(connection)
     for table in metadata.sorted_tables:
-        present = {column["name"] for column in inspector.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in present:
-                added = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _engine(url: sa.URL) -> sa.Engine:

@@ -20,7 +20,11 @@ class BodySettings(Table):
     default: BodyMode = Field(
         "none", description="left out, a keyed hash of them, or kept; for data classes that say nothing themselves"
     )
-    exploration: BodyMode = Field("none", description="the same for calls that belong to no use case")
+    exploration: BodyMode | None = Field(
+        None,
+        description="the same for calls that belong to no use case; default: kept where only the local owner makes "
+        "them, so that their own history tells what was said, else left out",
+    )
     max_bytes: int = Field(256 * 1024, ge=1024, description="what is kept of one body at most; the rest is cut off")
 
 
@@ -56,12 +60,14 @@ class AuditSettings(Table):
     retention: RetentionSettings = Field(RetentionSettings(), description="how long records stay")
     classes: dict[str, DataClassSettings] = Field({}, description="what holds for a data class, by its name")
 
-    def body_mode(self, data_class: str | None) -> BodyMode:
-        """Return what becomes of the bodies of a data class."""
+    def body_mode(self, data_class: str | None, *, shared: bool) -> BodyMode:
+        """Return what becomes of the bodies of a data class; `shared` where more people than the owner may come."""
         own = self.classes.get(data_class) if data_class else None
         if own is not None and own.bodies is not None:
             return own.bodies
-        return self.bodies.exploration if data_class == EXPLORATION else self.bodies.default
+        if data_class != EXPLORATION:
+            return self.bodies.default
+        return self.bodies.exploration or ("none" if shared else "keep")
 
     def may_replay(self, data_class: str | None) -> bool:
         """Return whether bodies of a data class may become a dataset."""

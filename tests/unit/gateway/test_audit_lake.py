@@ -44,7 +44,7 @@ def write(folder: Path, numbers: range, *, bodies: bool = False, **fields: Any) 
     async def go() -> tuple[str, int, str, str]:
         spool = Spool(folder / "ledger")
         spool.open()
-        recorder = Recorder(AuditSettings(bodies=BodySettings(default="keep")), UseCaseTable())
+        recorder = Recorder(AuditSettings(bodies=BodySettings(default="keep")), UseCaseTable(), shared=False)
         for number in numbers:
             tape = recorder.tape(None) if bodies else None
             if tape is not None:

@@ -10,7 +10,7 @@ from filelock import Timeout
 from workbench.errors import IntegrityError, Unavailable
 from workbench.gateway.ledger import spool as spool_room
 from workbench.gateway.ledger.chain import verify
-from workbench.gateway.ledger.reports import Reports
+from workbench.gateway.ledger.reports import Filter, Reports
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.schema import SCHEMA_VERSION
 from workbench.gateway.ledger.spool import Spool, writer_lock
@@ -32,7 +32,7 @@ async def opened(folder: Path) -> Spool:
 async def test_a_written_row_is_there_for_another_process(tmp_path: Path) -> None:
     spool = await opened(tmp_path)
     await spool.write(row(1, outcome="ok", cost_usd=0.25, tags='{"a": "b"}', stream=1, key_id="k", owner="ana"))
-    found = Reports(spool.path).calls("k", request_id="req_1", limit=1)
+    found, _ = Reports(spool.path).page(Filter(account="k", request_id="req_1"), limit=1, before=None)
     assert found[0]["cost_usd"] == 0.25
     assert found[0]["tags"] == {"a": "b"}
     assert found[0]["stream"] is True

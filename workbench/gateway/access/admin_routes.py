@@ -71,11 +71,11 @@ class AdminKeyRoutes:
         """Answer `PATCH /admin/v1/keys/{id}`."""
         await self._admin(request)
         change = await read_json(request, _change, hint=_CHANGE_FIELDS)
-        key_id = request.path_params["id"]
-        spent = await asyncio.to_thread(self._gateway.reports.spent, "key", [key_id])
-        key = await self._gateway.issuer.change(key_id, change)
+        account = (await self._gateway.issuer.find(request.path_params["id"])).account
+        spent = await asyncio.to_thread(self._gateway.reports.spent, "key", [account])
+        key = await self._gateway.issuer.change(request.path_params["id"], change)
         go_on = change.budget is not msgspec.UNSET
-        self._gateway.admission.hold_to(key, spent=spent.get(key_id), go_on=go_on)
+        self._gateway.admission.hold_to(key, spent=spent.get(account), go_on=go_on)
         return json_reply(request, self._told(key))
 
     async def rotate(self, request: Request) -> Response:

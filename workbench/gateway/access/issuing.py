@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from workbench.errors import Conflict, InvalidInput, NotFound, PermissionDenied, Unavailable
+from workbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from workbench.gateway.access.granted import Granted
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.key_format import PREFIXES, KeyKind, digest, new_secret
@@ -28,6 +28,8 @@ _DAY = 86400
 _LONGEST_LIFE = 100 * 366 * _DAY
 _LONGEST_NOTE = 200
 _LONGEST_OVERLAP = 30 * _DAY
+_TICK = 1e-3
+"""Seconds between two keys of one line, at least."""
 
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Patterns = Annotated[list[_Line], msgspec.Meta(max_length=1000)]
@@ -155,7 +157,7 @@ class Issuer:
             raise InvalidInput(f"note is over {_LONGEST_NOTE} characters.", hint="Shorten it.", param="note")
         if wish.lease is not None and not (1 <= len(wish.lease) <= 64 and wish.lease.isalnum()):
             raise InvalidInput("lease is not a lease id.", hint="Send the random hex of the lease file.", param="lease")
-        live = sum(key.kind == "exploration" for key in self._keys.live_of(owner.name))
+        live = len({key.account for key in self._keys.live_of(owner.name) if key.kind == "exploration"})
         if live >= self._policy.most_live:
             raise Conflict(
                 f"You have {live} live keys, which is the most that one person may have.",
@@ -205,42 +207,35 @@ class Issuer:
     async def rotate(self, key_id: str, wish: RotationWish, *, owner: Identity | None = None) -> Issued:
         """Issue a key in the place of another, which ends after the overlap.
 
-        With the same scopes, limits and budget, and as long a life; what it spends counts anew, so that its owner can't
-        rotate one with a budget of its own. Raises NotFound, for a key that is not `owner`'s too, Conflict for one that
-        is dead, and PermissionDenied.
+        With the same scopes and as long a life; both are held to the limits and the budget of their line together.
+        Raises NotFound, for a key that is not `owner`'s too, and Conflict for one that is dead.
         """
-        old = self._keys.get(key_id) if owner is None else self.own(key_id, owner)
-        if old is None:
-            raise _unknown(key_id)
+        old = await (self.find(key_id) if owner is None else self.own(key_id, owner))
         now = self._keys.now()
         if old.dead_since(now) is not None:
             raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
-        if old.lease is not None:
-            raise Conflict(
-                f"Key {key_id} was mounted into a notebook; it ends with it.", hint="Restart the kernel for a new one."
-            )
-        if owner is not None and old.budget != NO_BUDGET:
-            raise PermissionDenied(
-                f"Key {key_id} has a budget, which would begin anew with each rotation.",
-                hint=f"An admin may rotate it (`workbench keys rotate {key_id} --any`); or issue another one.",
-                code="has_budget",
-            )
+        newest = next(reversed(self._keys.line(old.account)), old)  # its life was not cut short by a rotation
+        life = None if newest.expires_at is None else newest.expires_at - newest.created_at
         secret = new_secret(PREFIXES[old.kind])
-        new = replace(
-            old,
-            id=_new_id(),
-            hash=digest(secret),
-            created_at=now,
-            expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
-            rotated_from=old.id,
-        )
-        last = now + wish.overlap_seconds
-        ends = last if old.expires_at is None else min(old.expires_at, last)
-        ended = replace(old, expires_at=ends, revoked_at=None if wish.overlap_seconds else now)
-        await asyncio.to_thread(self._store.rotate, ended, new)
+        new_id, new_hash = _new_id(), digest(secret)
+
+        def turn(kept: Key) -> tuple[Key, Key]:
+            last = now + wish.overlap_seconds
+            ends = last if kept.expires_at is None else min(kept.expires_at, last)
+            new = replace(
+                kept,
+                id=new_id,
+                hash=new_hash,
+                created_at=max(now, kept.created_at + _TICK),  # of a line the newest is the last, whose clock it is
+                expires_at=None if life is None else now + life,
+                rotated_from=kept.id,
+            )
+            return replace(kept, expires_at=ends, revoked_at=None if wish.overlap_seconds else now), new
+
+        ended, new = await asyncio.to_thread(self._store.rotate, key_id, turn, now=now)
         self._keys.put(new)
-        known = self._keys.get(old.id) or old  # it may have been changed or revoked meanwhile, and stays so
-        self._keys.put(replace(known, expires_at=ends, revoked_at=known.revoked_at or ended.revoked_at))
+        known = self._keys.get(old.id) or ended  # it may have been changed or revoked meanwhile, and stays so
+        self._keys.put(replace(known, expires_at=ended.expires_at, revoked_at=known.revoked_at or ended.revoked_at))
         if ended.revoked_at is not None:
             self._revoked(ended)
         return Issued(new, secret)
@@ -261,28 +256,36 @@ class Issuer:
         return Issued(key, secret)
 
     async def change(self, key_id: str, change: KeyChange) -> Key:
-        """Change what a live key may do; raises NotFound, or Conflict for one that is dead."""
+        """Change what a live key may do, and what its whole line is held to.
+
+        Of a dead key whose line goes on, the newest one is changed. Raises NotFound, or Conflict where none lives.
+        """
         key = self._keys.get(key_id)
-        if key is None:
-            raise _unknown(key_id)
-        if key.dead_since(self._keys.now()) is not None:
-            raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
-        kept = await asyncio.to_thread(self._store.change, key_id, change.apply)
-        known = self._keys.get(key_id) or key  # it may have been revoked or stopped meanwhile, and stays so
+        if key is None or key.dead_since(self._keys.now()) is not None:
+            head = self._keys.head(key_id)
+            if head is None and key is None:
+                raise _unknown(key_id)
+            if head is None:
+                raise Conflict(f"Key {key_id} is revoked or expired.", hint="Issue another.")
+            key = head
+        kept = await asyncio.to_thread(self._store.change, key.id, change.apply)
+        known = self._keys.get(key.id) or key  # it may have been revoked or stopped meanwhile, and stays so
         changed = replace(
             kept or change.apply(known), revoked_at=known.revoked_at or (None if kept is None else kept.revoked_at)
         )
         if change.budget is msgspec.UNSET and known.stopped is not None:
             changed = replace(changed, stopped=known.stopped)
         self._keys.put(changed)
+        self._keys.put_alike(changed)
         return changed
 
     def stop(self, key_id: str, reason: str) -> None:
-        """Note that a key is stopped until the admin lets it go on; it is on disk soon."""
+        """Note that a key and its line are stopped until the admin lets them go on; it is on disk soon."""
         key = self._keys.get(key_id)
         if key is not None:
             stopped = replace(key, stopped=reason)
             self._keys.put(stopped)
+            self._keys.put_alike(stopped)
             keeping = asyncio.ensure_future(self._keep(stopped))
             self._keeping.add(keeping)
             keeping.add_done_callback(self._keeping.discard)
@@ -301,20 +304,42 @@ class Issuer:
         return key
 
     async def end(self, key_id: str) -> Key:
-        """End a key now, whoever owns it, its calls in flight too; raises NotFound."""
-        key = await self.find(key_id)
-        return key if self._keys.get(key_id) is None else (await self.revoke_all([key]))[0]
+        """End a key now, whoever owns it, and those before it in its line, their calls in flight too.
 
-    def own(self, key_id: str, owner: Identity) -> Key:
+        Raises NotFound.
+        """
+        return await self._end(await self.find(key_id))
+
+    async def own(self, key_id: str, owner: Identity) -> Key:
         """Return a key of `owner`; raises NotFound for any other key."""
-        key = self._keys.get(key_id)
+        key = self._keys.get(key_id) or await asyncio.to_thread(self._store.get, key_id)
         if key is None or key.owner != owner.name:
             raise _not_yours(key_id)
         return key
 
     async def revoke(self, key_id: str, owner: Identity) -> Key:
-        """End a key of `owner` now, its calls in flight too; raises NotFound for any other key."""
-        return (await self.revoke_all([self.own(key_id, owner)]))[0]
+        """As `end`, for a key of `owner`; raises NotFound for any other key."""
+        return await self._end(await self.own(key_id, owner))
+
+    async def _end(self, key: Key) -> Key:
+        """End a key and what lives of its line before it; what only other processes know of it, too."""
+        now = self._keys.now()
+        if self._keys.get(key.id) is None and key.dead_since(now) is not None:
+            return key
+        if key.revoked_at is None:
+            key = replace(key, revoked_at=now)
+        before = [
+            one for one in self._keys.line(key.account) if one.created_at < key.created_at and not one.dead_since(now)
+        ]
+        for one in (key, *(replace(one, revoked_at=now) for one in before)):
+            if self._keys.get(one.id) is not None:
+                self._keys.put(one)
+            self._revoked(one)
+        for one in await asyncio.to_thread(self._store.revoke_line, key):
+            if self._keys.get(one.id) is None:
+                self._keys.put(one)
+                self._revoked(one)
+        return key
 
     async def revoke_all(self, keys: Iterable[Key]) -> list[Key]:
         """End keys now, whoever owns them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,11 @@ from workbench.gateway.state import KEYS, State, keys_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_MOST_LIVE = 16
+"""Keys of one line that may live at a time."""
+_SWEPT_SECONDS = 86400.0
+"""How long a dead key of a line stays here; its first and its last one stay, and the ledger's rows name all of them."""
+
 
 class KeyStore:
     """The table of keys in the state database."""
@@ -23,10 +29,16 @@ class KeyStore:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def load(self, *, dead_since: float = 0.0) -> list[Key]:
-        """Return every key but those that were revoked or expired before `dead_since`."""
-        ends = (keys_table.c.revoked_at, keys_table.c.expires_at)
-        query = sa.select(keys_table).where(*(sa.or_(end.is_(None), end >= dead_since) for end in ends))
+    def load(self, *, dead_since: float = 0.0, expired_since: float = 0.0) -> list[Key]:
+        """Return every key but those that were revoked or expired before `dead_since`.
+
+        Nor those that expired by themselves before `expired_since`: whoever knows them knows that.
+        """
+        revoked, expires = keys_table.c.revoked_at, keys_table.c.expires_at
+        query = sa.select(keys_table).where(
+            *(sa.or_(end.is_(None), end >= dead_since) for end in (revoked, expires)),
+            sa.or_(revoked.is_not(None), expires.is_(None), expires >= expired_since),
+        )
         with self._state.transaction() as connection:
             return [_key(row) for row in connection.execute(query).mappings()]
 
@@ -58,31 +70,64 @@ class KeyStore:
         with self._state.transaction(tells=KEYS) as connection:
             _insert(connection, key)
 
-    def rotate(self, old: Key, new: Key) -> None:
-        """Keep a new key, and when the one before it ends, both or neither.
+    def rotate(self, key_id: str, apply: Callable[[Key], tuple[Key, Key]], *, now: float) -> tuple[Key, Key]:
+        """Keep how a key ends and the one that takes its place, both or neither; return them.
 
-        Raises Conflict where that one was revoked elsewhere: neither it nor its like comes to life again.
+        `apply` makes both of the key as it is kept now. Raises Conflict where that one was revoked elsewhere: neither
+        it nor its like comes to life again. What is long dead of the line is swept.
         """
-        ends = {"expires_at": old.expires_at, "revoked_at": old.revoked_at}
-        live = keys_table.update().where(keys_table.c.id == old.id, keys_table.c.revoked_at.is_(None))
+        table = keys_table.c
         with self._state.transaction(tells=KEYS) as connection:
-            if not connection.execute(live.values(**ends)).rowcount:
-                raise Conflict(f"Key {old.id} was revoked.", hint="Issue another.")
+            row = connection.execute(sa.select(keys_table).where(table.id == key_id)).mappings().first()
+            if row is None or row["revoked_at"] is not None:
+                raise Conflict(f"Key {key_id} was revoked.", hint="Issue another.")
+            ended, new = apply(_key(row))
+            line = sa.or_(table.account == new.account, table.id == new.account)
+            live = sa.and_(table.revoked_at.is_(None), sa.or_(table.expires_at.is_(None), table.expires_at > now))
+            if connection.execute(sa.select(sa.func.count()).where(line, live)).scalar_one() >= _MOST_LIVE:
+                raise Conflict(
+                    f"{_MOST_LIVE} keys of this line live at once, which is the most.",
+                    hint="Rotate the newest one; those before it end with their overlap, or are revoked.",
+                    code="too_many_keys",
+                )
+            ends = {"expires_at": ended.expires_at, "revoked_at": ended.revoked_at}
+            connection.execute(keys_table.update().where(table.id == key_id).values(**ends))
             _insert(connection, new)
+            dead = sa.or_(table.revoked_at < now - _SWEPT_SECONDS, table.expires_at < now - _SWEPT_SECONDS)
+            connection.execute(keys_table.delete().where(table.account == new.account, table.id != new.account, dead))
+        return ended, new
 
     def change(self, key_id: str, apply: Callable[[Key], Key]) -> Key | None:
-        """Change what may change of a key as it is kept now, whoever wrote it last; return it, None for no such key."""
-        which = keys_table.c.id == key_id
+        """Change what may change of a key as it is kept now, whoever wrote it last; return it, None for no such key.
+
+        What its line of rotated keys is held to changes with it: limits, budget, and whether it is stopped.
+        """
+        table = keys_table.c
+        which = table.id == key_id
         with self._state.transaction(tells=KEYS) as connection:
-            connection.execute(
-                keys_table.update().where(which).values(note=keys_table.c.note)
-            )  # nobody else writes now
+            connection.execute(keys_table.update().where(which).values(note=table.note))  # nobody else writes now
             row = connection.execute(sa.select(keys_table).where(which)).mappings().first()
             if row is None:
                 return None
             changed = apply(_key(row))
-            connection.execute(keys_table.update().where(which).values(**_changeable(changed)))
+            fields = _changeable(changed)
+            connection.execute(keys_table.update().where(which).values(**fields))
+            line = sa.or_(table.account == changed.account, table.id == changed.account)
+            connection.execute(keys_table.update().where(line).values({name: fields[name] for name in _OF_ACCOUNT}))
         return changed
+
+    def revoke_line(self, key: Key) -> list[Key]:
+        """Keep that a key was revoked, and with it what lives of its line and is older; return them all."""
+        table = keys_table.c
+        line = sa.or_(table.account == key.account, table.id == key.account)
+        before = sa.and_(line, table.created_at <= key.created_at, sa.or_(
+            table.expires_at.is_(None), table.expires_at > key.revoked_at,
+        ))  # fmt: skip
+        which = sa.and_(table.revoked_at.is_(None), sa.or_(table.id == key.id, before))
+        with self._state.transaction(tells=KEYS) as connection:
+            found = [_key(row) for row in connection.execute(sa.select(keys_table).where(which)).mappings()]
+            connection.execute(keys_table.update().where(which).values(revoked_at=key.revoked_at))
+        return [replace(one, revoked_at=key.revoked_at) for one in found]
 
     def revoke(self, keys: Iterable[Key]) -> None:
         """Keep that keys were revoked, and when; an earlier time stays."""
@@ -95,6 +140,10 @@ class KeyStore:
                 )
 
 
+_OF_ACCOUNT = ("limits", "budget", "stopped")
+"""What keys of one line have in common."""
+
+
 def _insert(connection: sa.Connection, key: Key) -> None:
     connection.execute(
         keys_table.insert().values(
@@ -105,6 +154,7 @@ def _insert(connection: sa.Connection, key: Key) -> None:
             use_case=key.use_case,
             lease=key.lease,
             rotated_from=key.rotated_from,
+            account=key.account,
             **_changeable(key),
             created_at=key.created_at,
             expires_at=key.expires_at,

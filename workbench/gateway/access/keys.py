@@ -16,6 +16,8 @@ from workbench.gateway.times import utc_text
 
 REMEMBERED_SECONDS = 30 * 86400.0
 """How long a dead key is remembered; from then on it is like one that never was."""
+REPLACED_SECONDS = 600.0
+"""The same of a dead key whose place another has taken: its line may be rotated every few seconds, for weeks."""
 _FEW = 1000
 _MOST_DEAD = 10_000
 _WAY_OUT = "Restart the kernel to have a new key mounted, or issue one with `workbench keys issue`."
@@ -45,6 +47,8 @@ class Key:
     """The user lease that it ends with."""
     rotated_from: str | None = None
     """The key whose place it took."""
+    account: str = ""
+    """Id of the first key of its line of rotated keys, its own in most cases: they share limits, budget and history."""
     scopes: Scopes = field(default_factory=Scopes)
     """What it may use."""
     limits: Limits = NO_LIMITS
@@ -55,6 +59,10 @@ class Key:
     """Code of what it was stopped for, until the admin lets it go on: `budget_overrun`."""
     revoked_at: float | None = None
     """Seconds since the epoch; None: it was not revoked."""
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            object.__setattr__(self, "account", self.id)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what may be told of the key."""
@@ -72,6 +80,7 @@ class Key:
             "budget": msgspec.to_builtins(self.budget) or None,
             "stopped": self.stopped,
             "rotated_from": self.rotated_from,
+            "account": self.account,
         }
 
     def dead_since(self, now: float) -> float | None:
@@ -86,6 +95,7 @@ class KeyTable:
     def __init__(self) -> None:
         self._by_hash: dict[bytes, Key] = {}
         self._by_id: dict[str, Key] = {}
+        self._lines: dict[str, set[str]] = {}
         self._latest = 0.0
         self._prune_at = _FEW
 
@@ -93,6 +103,10 @@ class KeyTable:
         """Add or replace a key; where there are many, those that are long dead are forgotten."""
         self._by_hash[key.hash] = key
         self._by_id[key.id] = key
+        line = self._lines.setdefault(key.account, set())
+        line.add(key.id)
+        if len(line) > 1:
+            self._forget_replaced(key.account)
         if len(self._by_id) >= self._prune_at:
             self._prune()
             self._prune_at = max(_FEW, 2 * len(self._by_id))
@@ -103,7 +117,38 @@ class KeyTable:
         dead.sort(key=lambda one: one[0], reverse=True)
         for rank, (since, key) in enumerate(dead):
             if rank >= _MOST_DEAD or since < now - REMEMBERED_SECONDS:
-                del self._by_id[key.id], self._by_hash[key.hash]
+                self._forget(key)
+
+    def put_alike(self, key: Key) -> None:
+        """Let the known keys of a line be held to what one of them is: its limits, its budget, and its stop."""
+        for one in self.line(key.account):
+            self.put(replace(one, limits=key.limits, budget=key.budget, stopped=key.stopped))
+
+    def _forget_replaced(self, account: str) -> None:
+        line = self.line(account)
+        now = self.now()
+        for key in line[:-1]:
+            since = key.dead_since(now)
+            if since is not None and since < now - REPLACED_SECONDS:
+                self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        del self._by_id[key.id], self._by_hash[key.hash]
+        line = self._lines[key.account]
+        line.discard(key.id)
+        if not line:
+            del self._lines[key.account]
+
+    def line(self, account: str) -> list[Key]:
+        """Return the known keys of a line, the newest last."""
+        return sorted((self._by_id[one] for one in self._lines.get(account, ())), key=lambda key: key.created_at)
+
+    def head(self, key_id: str) -> Key | None:
+        """Return the newest key that makes calls of the line to which a key belongs; None where none does."""
+        known = self._by_id.get(key_id)
+        now = self.now()
+        line = self.line(key_id if known is None else known.account)
+        return next((key for key in reversed(line) if key.dead_since(now) is None), None)
 
     def get(self, key_id: str) -> Key | None:
         """Return the key of that id, good or not."""
@@ -128,8 +173,11 @@ class KeyTable:
         return [key for key in self._by_id.values() if key.dead_since(now) is None]
 
     def owned_by(self, owner: str) -> list[Key]:
-        """Return the keys of an owner, newest first."""
-        return sorted((k for k in self._by_id.values() if k.owner == owner), key=lambda k: -k.created_at)
+        """Return the keys of an owner, newest first; of a line those that make calls, or else its last one."""
+        now = self.now()
+        lines = (self.line(account) for account in {k.account for k in self._by_id.values() if k.owner == owner})
+        told = [key for line in lines for key in line if key is line[-1] or key.dead_since(now) is None]
+        return sorted(told, key=lambda key: -key.created_at)
 
     def leased(self) -> dict[str, list[Key]]:
         """Return the live keys that end with a lease, by lease."""

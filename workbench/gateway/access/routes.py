@@ -9,18 +9,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workbench.errors import InvalidInput
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.issuing import ExplorationWish, RotationWish
 from workbench.gateway.access.keys import Key
 from workbench.gateway.access.rotated import ROTATION_FIELDS, rotated
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
-from workbench.gateway.requests import headers_of, read_json, whole_number
+from workbench.gateway.requests import headers_of, read_json
 
 _wish = msgspec.json.Decoder(ExplorationWish)
 _rotation = msgspec.json.Decoder(RotationWish)
-_MOST_ROWS = 1000
 
 
 class KeyRoutes:
@@ -48,7 +46,7 @@ class KeyRoutes:
     async def show(self, request: Request) -> Response:
         """Answer `GET /keys/{id}`."""
         owner = await self._gateway.identities.of(headers_of(request))
-        key = self._gateway.issuer.own(request.path_params["id"], owner)
+        key = await self._gateway.issuer.own(request.path_params["id"], owner)
         return json_reply(request, {**key.as_dict(), "left": self._gateway.admission.left(key)})
 
     async def rotate(self, request: Request) -> Response:
@@ -94,20 +92,10 @@ class MeRoutes:
         providers = [name for name in gateway.providers if key.scopes.allow_provider(name)]
         return gateway.admission.holding(key, models=models, providers=providers)
 
-    async def calls(self, request: Request) -> Response:
-        """Answer `GET /me/calls`."""
-        key = await self._gateway.identities.key(headers_of(request))
-        limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
-        request_id = request.query_params.get("request_id")
-        if request_id is not None and len(request_id) > 200:
-            raise InvalidInput("request_id is too long.", param="request_id")
-        rows = await asyncio.to_thread(self._gateway.reports.calls, key.id, request_id=request_id, limit=limit)
-        return json_reply(request, {"data": rows})
-
     async def usage(self, request: Request) -> Response:
         """Answer `GET /me/usage`."""
         key = await self._gateway.identities.key(headers_of(request))
-        rows = await asyncio.to_thread(self._gateway.reports.usage, key.id)
+        rows = await asyncio.to_thread(self._gateway.reports.usage, key.account)
         sums = ("calls", "errors", "input_tokens", "output_tokens", "calls_without_price")
         total = {name: sum(row[name] for row in rows) for name in sums}
         cost = sum(row["cost_usd"] or 0.0 for row in rows)

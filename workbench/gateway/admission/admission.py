@@ -66,23 +66,23 @@ class Admission:
     # -- who is held to what -----------------------------------------------------------------------------------------
 
     def load(self, keys: Iterable[Key], spent: Mapping[str, Spent]) -> None:
-        """Hold keys to their limits, with what they have spent so far."""
+        """Hold keys to their limits, with what their accounts have spent so far."""
         for key in keys:
-            self.hold_to(key, spent=spent.get(key.id))
+            self.hold_to(key, spent=spent.get(key.account))
 
     def hold_to(self, key: Key, *, spent: Spent | None = None, go_on: bool = False) -> None:
-        """Hold a key to its limits and budget as they are now.
+        """Hold a key and all of its line to its limits and budget as they are now.
 
-        `spent` is what the ledger has of a key that was held to nothing before; what is counted already stays. With
-        `go_on` the admin lets a key go on that was stopped.
+        `spent` is what the ledger has of a line that was held to nothing before; what is counted already stays. With
+        `go_on` the admin lets a line go on that was stopped.
         """
         self._found.pop(key.id, None)
-        gauge = self._gauges.get(key.id)
+        gauge = self._gauges.get(key.account)
         if gauge is not None:
             with self.lock:
-                gauge.hold_to(self._raised(_terms_of(key)), go_on=go_on)
+                gauge.hold_to(self._raised(self._terms_of(key)), go_on=go_on)
         elif is_held(key):
-            self._gauge(_terms_of(key), spent)
+            self._gauge(self._terms_of(key), spent)
             if len(self._gauges) >= self._prune_at:
                 self._prune()
                 self._prune_at = max(_FEW, 2 * len(self._gauges))
@@ -98,6 +98,10 @@ class Admission:
         if not (known or terms.binding):
             return False
         return self._gauge(terms, spent).fresh and not known
+
+    def counts(self, account: str) -> bool:
+        """Tell whether a line of keys is counted here already."""
+        return account in self._gauges
 
     def add_history(self, use_case: str, spent: Spent) -> None:
         """Add what a use case had used before it was counted."""
@@ -127,11 +131,16 @@ class Admission:
                     gauge.hold_to(terms)
         self._forget_found()
 
+    def subject(self, kind: SubjectKind, name: str) -> Subject:
+        """Return a subject by its name, which of a key may be that of any in its line."""
+        key = self._keys.get(name) if kind == "key" else None
+        return Subject(kind, name if key is None else key.account)
+
     def terms_of(self, subject: Subject) -> list[Terms]:
         """Return all that a subject is held to."""
         terms = []
-        if subject.kind == "key" and (key := self._keys.get(subject.name)) is not None:
-            terms.append(_terms_of(key))
+        if subject.kind == "key" and (key := self._keys.head(subject.name)) is not None:
+            terms.append(self._terms_of(key))
         elif subject.kind == "use_case" and (use_case := self._use_cases.get(subject.name)) is not None:
             terms.append(_terms_of_use_case(use_case))
         return [self._raised(one) for one in (*terms, *self._rules.of(subject)) if one.binding]
@@ -170,8 +179,8 @@ class Admission:
         return rate_headers(gauges, self.lock, monotonic_ns()) if gauges else []
 
     def left(self, key: Key) -> dict[str, float]:
-        """Return what is left of each limit and of each part of the budget of a key itself."""
-        gauge = self._gauges.get(key.id)
+        """Return what is left of each limit and of each part of the budget of a key's line itself."""
+        gauge = self._gauges.get(key.account)
         if gauge is None:
             return {}
         with self.lock:
@@ -215,18 +224,25 @@ class Admission:
         """Return what holds the calls of a key, wherever they go."""
         if len(self._found) >= self._prune_at:
             self._found.clear()
-        gauges = [self._gauge(_terms_of(key))] if is_held(key) or key.id in self._gauges else []
+        gauges = [self._gauge(self._terms_of(key))] if is_held(key) or key.account in self._gauges else []
         use_case = self._use_cases.get(key.use_case)
         if use_case is not None:
             terms = _terms_of_use_case(use_case)
             gauges += [self._gauge(terms)] if terms.binding or terms.row in self._gauges else []
-        gauges += self._of(Subject("key", key.id))
+        gauges += self._of(Subject("key", key.account))
         if key.use_case:
             gauges += self._of(Subject("use_case", key.use_case))
         gauges += self._of(Subject("user", key.owner))
         found = tuple(gauges)
         self._found[key.id] = (key, found)
         return found
+
+    def _terms_of(self, key: Key) -> Terms:
+        """Return what the line of a key is held to: what its newest one says, and stopped if any of them is."""
+        line = self._keys.line(key.account)
+        newest = line[-1] if line and line[-1].created_at > key.created_at else key
+        stopped = any(one.stopped is not None for one in (key, *line))
+        return Terms(Subject("key", key.account), newest.limits, newest.budget, stopped=stopped)
 
     def _of(self, subject: Subject) -> _Gauges:
         """Return the gauges of the rules that a subject is held to."""
@@ -266,21 +282,18 @@ class Admission:
             kind, name = gauge.terms.subject
             if kind != "key":
                 continue
-            key = self._keys.get(name)
-            if key is None or key.dead_since(self._keys.now()) is not None:
+            if self._keys.head(name) is None:
                 del self._gauges[row]
-                self._found.pop(name, None)
+                for lessor in self.lessors:
+                    lessor.detach(gauge)
                 with self.lock:
                     self._counters.forget(row)
+        self._found.clear()
 
 
 def is_held(key: Key) -> bool:
-    """Tell whether a key is held to anything of its own."""
+    """Tell whether a key is held to anything of its own, or of its line."""
     return key.limits != NO_LIMITS or key.budget != NO_BUDGET or key.stopped is not None
-
-
-def _terms_of(key: Key) -> Terms:
-    return Terms(Subject("key", key.id), key.limits, key.budget, stopped=key.stopped is not None)
 
 
 def _terms_of_use_case(use_case: UseCase) -> Terms:

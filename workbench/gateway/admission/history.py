@@ -32,7 +32,7 @@ class History:
         """Hold everybody to what they are held to, with what they have used so far; raises Unavailable."""
         self._loop = asyncio.get_running_loop()
         keys = list(keys)
-        held = [key.id for key in keys if is_held(key)]
+        held = {key.account for key in keys if is_held(key)}
         names = [one.name for one in use_cases.all()]
         self._admission.load(keys, await asyncio.to_thread(self._reports.spent, "key", held))
         spent = await asyncio.to_thread(self._reports.spent, "use_case", names)

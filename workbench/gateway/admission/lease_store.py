@@ -313,6 +313,7 @@ def _rows(connection: sa.Connection, lost: Mapping[Subject, int]) -> Iterator[di
         fields: dict[str, str] = {SUBJECT_COLUMNS[subject.kind]: subject.name}
         named: dict[str, Subject] = {}
         if subject.kind == "key":
+            fields["key_id"] = subject.name  # which of its line's keys it was, nobody knows any more
             of = sa.select(keys_table.c.owner, keys_table.c.use_case).where(keys_table.c.id == subject.name)
             key = connection.execute(of).first()
             if key is not None:

@@ -49,3 +49,6 @@ class Lessors(Protocol):
 
     def attach(self, gauge: Gauge) -> None:
         """Lease to a gauge from now on."""
+
+    def detach(self, gauge: Gauge) -> None:
+        """Forget a gauge whose keys are all dead."""

@@ -158,6 +158,9 @@ class MoneyLeases:
         account.gauge = gauge
         gauge.money = account
 
+    def detach(self, gauge: Gauge) -> None:
+        """Do nothing: what lies idle is forgotten, whoever it was leased for."""
+
     # -- more --------------------------------------------------------------------------------------------------------
 
     async def draw(self, account: MoneyAccount, need: int, *, rest: bool) -> None:

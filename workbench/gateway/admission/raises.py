@@ -52,7 +52,7 @@ class Raises:
         now = time.time()
         made = Raise(
             id=f"raise_{secrets.token_hex(8)}",
-            subject=Subject(wish.subject, wish.name),
+            subject=self._admission.subject(wish.subject, wish.name),
             budget=wish.budget(),
             until=_end(wish.until, now),
             reason=wish.reason.strip(),

@@ -220,6 +220,10 @@ class RedisLimits:
             account = self._accounts[row] = SharedLimits(self, row)
         gauge.shared = account
 
+    def detach(self, gauge: Gauge) -> None:
+        """Forget a gauge; what is still to be told of it is told."""
+        self._accounts.pop(gauge.terms.row, None)
+
     def is_valid(self, now: float) -> bool:
         """Tell whether others still know that what is leased here is ours."""
         return now < self._valid_until

@@ -33,6 +33,8 @@ class AdmissionRoutes:
         kind, name = request.query_params.get("subject"), request.query_params.get("name")
         if kind is not None and kind not in KINDS:
             raise InvalidInput(f"subject is {kind[:40]!r}.", hint=f"Known: {', '.join(KINDS)}.", param="subject")
+        if name is not None and kind in (None, "key"):
+            name = gateway.admission.subject("key", name).name
         listed = gateway.admission.all(models=[model.name for model in gateway.models], providers=gateway.providers)
         data = [one for one in listed if kind in (None, one["subject"]) and name in (None, one["name"])]
         return json_reply(request, {"data": data})

@@ -19,7 +19,7 @@ class Subject(NamedTuple):
     kind: SubjectKind
     """What it is."""
     name: str
-    """The id of a key; the name of everything else."""
+    """Of keys the account: the id of the first of a line of rotated ones; the name of everything else."""
 
     def __str__(self) -> str:
         """Return how people are told of it."""

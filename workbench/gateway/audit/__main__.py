@@ -85,12 +85,7 @@ def _show(settings: Settings, request_id: str) -> dict[str, Any]:
     kept = records.bodies([row]).get(request_id)
     if kept is None:
         return {"call": row, "request": None, "response": None}
-    return {
-        "call": row,
-        "request": {"content_type": kept.request_type, "body": kept.request.decode("utf-8", "replace")},
-        "response": {"content_type": kept.response_type, "body": kept.response.decode("utf-8", "replace")},
-        "cut": kept.cut,
-    }
+    return {"call": row, **kept.as_dict()}
 
 
 def _records(settings: Settings) -> Records:

@@ -46,13 +46,14 @@ class Recorder:
     redact: Redactor
     """What takes personal data out of a body before it is kept."""
 
-    def __init__(self, settings: AuditSettings, use_cases: UseCaseTable) -> None:
+    def __init__(self, settings: AuditSettings, use_cases: UseCaseTable, *, shared: bool) -> None:
         self._settings = settings
+        self._shared = shared
         self._use_cases = use_cases
         self._secret = b""
         self.redact = unredacted
         classes = [EXPLORATION, None, *settings.classes]
-        self.idle = all(settings.body_mode(name) == "none" for name in classes)
+        self.idle = all(settings.body_mode(name, shared=shared) == "none" for name in classes)
         """Whether no body of any call is looked at."""
 
     def open(self, secret: bytes) -> None:
@@ -68,7 +69,7 @@ class Recorder:
 
     def tape(self, data_class: str | None) -> Tape | None:
         """Return what a call's bodies are recorded on; None where they are left out."""
-        mode = self._settings.body_mode(data_class)
+        mode = self._settings.body_mode(data_class, shared=self._shared)
         return None if mode == "none" else Tape(self, mode, self._settings.bodies.max_bytes)
 
     def hashed(self, body: bytes) -> str:

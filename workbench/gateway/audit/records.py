@@ -36,6 +36,14 @@ class Kept:
     cut: bool
     """Whether one of them was longer than what is kept."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is told of them."""
+        return {
+            "request": {"content_type": self.request_type, "body": self.request.decode("utf-8", "replace")},
+            "response": {"content_type": self.response_type, "body": self.response.decode("utf-8", "replace")},
+            "cut": self.cut,
+        }
+
 
 class Records:
     """The record of one gateway's home and of its lake. Every function blocks."""

@@ -1,20 +1,29 @@
-"""`/admin/v1/audit`: ship now, show a call with its kept bodies, real traffic as a dataset. Parse, one verb, reply."""
+"""`/admin/v1/audit`: ship now, show a call with its kept bodies, real traffic as a dataset; one's own bodies.
+
+Parse, one verb, reply.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from workbench.errors import InvalidInput
+from workbench.errors import InvalidInput, NotFound
+from workbench.gateway.audit.records import Kept, Records
 from workbench.gateway.audit.replay import Wish
+from workbench.gateway.audit.turns import said
+from workbench.gateway.ledger.my_routes import explores
+from workbench.gateway.ledger.reports import Filter
 from workbench.gateway.reply import json_reply, request_id_of
 from workbench.gateway.reports.question import moment
 from workbench.gateway.requests import headers_of, whole_number
+from workbench.settings.audit import EXPLORATION
 from workbench.wire import headers as names
 
 if TYPE_CHECKING:
@@ -39,9 +48,7 @@ class AuditRoutes:
     async def show(self, request: Request) -> Response:
         """Answer `GET /admin/v1/audit/calls/{request_id}`: the row, and what was kept of the bodies."""
         await self._gateway.identities.of(headers_of(request), role="admin")
-        request_id = request.path_params["request_id"]
-        if len(request_id) > _LONGEST_ID or request_id.startswith("-"):
-            raise InvalidInput("That is no request id.", hint="They look like req_019...", param="request_id")
+        request_id = _request_id(request)
         lines = [line async for line in self._gateway.keeper.run("show", request_id)]
         return json_reply(request, msgspec.Raw(lines[-1]))
 
@@ -67,6 +74,50 @@ class AuditRoutes:
             media_type="application/x-ndjson",
             headers={names.REQUEST_ID: request_id_of(request.scope)},
         )
+
+
+class MyBodyRoutes:
+    """What was said in one's own exploration calls, where it is kept."""
+
+    def __init__(self, gateway: Parts) -> None:
+        self._gateway = gateway
+
+    async def show(self, request: Request) -> Response:
+        """Answer `GET /me/calls/{request_id}/body`: the bodies, and what was said in them if it was a chat."""
+        gateway = self._gateway
+        key = await gateway.identities.key(headers_of(request))
+        request_id = _request_id(request)
+        which = Filter(request_id=request_id, owner=key.owner)
+        rows, _ = await asyncio.to_thread(gateway.reports.page, which, limit=1, before=None)
+        if not (rows and explores(key) and rows[0]["data_class"] == EXPLORATION):
+            raise NotFound(
+                f"No exploration call {request_id[:100]!r} of yours.",
+                hint="What a use case's calls said is for its platform team: `workbench audit show`.",
+                code="call_not_found",
+            )
+        kept = await asyncio.to_thread(self._kept, rows[0])
+        if kept is None:
+            raise NotFound(
+                f"What was said in call {request_id} is not kept.",
+                hint='[audit.bodies] exploration = "keep" keeps it from then on, for [audit.retention] bodies_days.',
+                code="body_not_kept",
+            )
+        told = said(rows[0]["path"], kept.request, kept.response)
+        chat = None if told is None else {"messages": told[0], "text": told[1], "parameters": told[2]}
+        return json_reply(request, {"request_id": request_id, **kept.as_dict(), "said": chat})
+
+    def _kept(self, row: dict[str, Any]) -> Kept | None:
+        if not str(row["body_ref"] or "").startswith("keep:"):
+            return None
+        records = Records(self._gateway.spool.path, self._gateway.settings.lake_url)
+        return records.bodies([row]).get(row["request_id"])
+
+
+def _request_id(request: Request) -> str:
+    request_id: str = request.path_params["request_id"]
+    if len(request_id) > _LONGEST_ID or request_id.startswith("-"):
+        raise InvalidInput("That is no request id.", hint="They look like req_019...", param="request_id")
+    return request_id
 
 
 async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -12,11 +12,9 @@ from workbench.gateway.ledger.reports import Filter
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
 from workbench.gateway.reports.question import moment
-from workbench.gateway.requests import headers_of, whole_number
+from workbench.gateway.requests import cursor_of, headers_of, whole_number
 
 _MOST_ROWS = 1000
-_LAST_PLACE = 2**62
-_FILTERS = ("use_case", "model", "request_id", "key_id", "owner")
 
 
 class AdminLedgerRoutes:
@@ -30,9 +28,7 @@ class AdminLedgerRoutes:
         await self._admit(request)
         which = _which(request)
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
-        cursor = request.query_params.get("cursor")
-        before = None if cursor is None else whole_number(request, "cursor", default=0, least=1, most=_LAST_PLACE)
-        rows, place = await asyncio.to_thread(self._gateway.reports.page, which, limit=limit, before=before)
+        rows, place = await asyncio.to_thread(self._gateway.reports.page, which, limit=limit, before=cursor_of(request))
         return json_reply(request, {"data": rows, "next": None if place is None else str(place)})
 
     async def _admit(self, request: Request) -> None:
@@ -42,4 +38,7 @@ class AdminLedgerRoutes:
 def _which(request: Request) -> Filter:
     query = request.query_params
     since = moment(query.get("since"), name="since", now=time.time())
-    return Filter(since=since, **{name: query.get(name) for name in _FILTERS})
+    return Filter(
+        since=since, use_case=query.get("use_case"), model=query.get("model"), request_id=query.get("request_id"),
+        key_id=query.get("key_id"), owner=query.get("owner"), account=query.get("account"),
+    )  # fmt: skip

@@ -20,7 +20,7 @@ _USAGE = """
     SELECT model, SUM(calls) AS calls, SUM(errors) AS errors,
            COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(output_tokens), 0) AS output_tokens,
            SUM(cost_usd) AS cost_usd, SUM(calls_without_price) AS calls_without_price
-    FROM counted WHERE key_id = ? GROUP BY model ORDER BY SUM(calls) DESC
+    FROM counted WHERE account = ? GROUP BY model ORDER BY SUM(calls) DESC
 """
 
 
@@ -48,14 +48,23 @@ class Filter:
     request_id: str | None = None
     key_id: str | None = None
     owner: str | None = None
+    account: str | None = None
+    """Of that line of keys."""
+    explorer: str | None = None
+    """Tagged exploration calls of that owner."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """With all these tags."""
 
     def sql(self) -> tuple[str, list[str]]:
         """Return the condition and its values."""
-        names = ("use_case", "model", "request_id", "key_id", "owner")
-        given = [(f"{name} = ?", value) for name in names if (value := getattr(self, name)) is not None]
+        names = ("use_case", "model", "request_id", "key_id", "owner", "account")
+        given = [(f"{name} = ?", [value]) for name in names if (value := getattr(self, name)) is not None]
+        if self.explorer is not None:  # in the words of the index `calls_explored`
+            given.append(("owner = ? AND data_class = 'exploration' AND tags IS NOT NULL", [self.explorer]))
         if self.since is not None:
-            given.append(("time >= ?", self.since))
-        return " AND ".join(["1", *(condition for condition, _ in given)]), [value for _, value in given]
+            given.append(("time >= ?", [self.since]))
+        given += [("json_extract(tags, ?) = ?", [f'$."{name}"', value]) for name, value in self.tags]
+        return " AND ".join(["1", *(condition for condition, _ in given)]), [v for _, values in given for v in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +91,13 @@ class Reports:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def calls(self, key_id: str, *, request_id: str | None, limit: int) -> list[dict[str, Any]]:
-        """Return a key's rows, newest first."""
-        where, values = "key_id = ?", [key_id]
-        if request_id is not None:
-            where, values = f"{where} AND request_id = ?", [*values, request_id]
-        query = f"SELECT * FROM calls WHERE {where} ORDER BY time DESC, seq DESC LIMIT ?"  # noqa: S608 - our own words
+    def usage(self, account: str) -> list[dict[str, Any]]:
+        """Return what a line of keys used, a row a model."""
         with self._reading() as connection:
-            return [_row(row) for row in connection.execute(query, (*values, limit))]
-
-    def usage(self, key_id: str) -> list[dict[str, Any]]:
-        """Return what a key used, a row a model."""
-        with self._reading() as connection:
-            return [dict(row) for row in connection.execute(_USAGE, (key_id,))]
+            return [dict(row) for row in connection.execute(_USAGE, (account,))]
 
     def page(self, which: Filter, *, limit: int, before: int | None) -> tuple[list[dict[str, Any]], int | None]:
-        """Return calls of every key, newest first, and where the next page begins.
+        """Return calls, newest first, and where the next page begins.
 
         The order is that in which they were written: a page never shows a row twice, nor skips one.
         """

@@ -13,9 +13,9 @@ RESERVED_CAPACITY = "/reserved-capacity"
 """The path of rows that book hours of reserved capacity, by which reports tell them from calls."""
 GENESIS = "0" * 64
 """The `prev_hash` of a writer's first row."""
-EDITION = 2
+EDITION = 3
 """What rows are written as; older ones stay as they are, and their hashes stay good."""
-_SINCE = {"data_class": 2, "edition": 2}
+_SINCE = {"data_class": 2, "edition": 2, "account": 3}
 """Columns that came later, and with which edition."""
 
 
@@ -86,6 +86,11 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     """What became of the bodies: `keep` or `hash`, then a keyed hash of the request and of the answer."""
     data_class: str | None = None
     """The use case's data class when the call came; `exploration` for a key without a use case."""
+    account: str | None = None
+    """The first of the line of rotated keys that the key belongs to, the key itself where nobody says another.
+
+    Limits, budgets and sums go by it.
+    """
     edition: int | None = EDITION
     """Which columns the hash goes over; None: those of the first edition."""
     writer: str = ""
@@ -100,13 +105,14 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     def seal(self, *, writer: str, seq: int, prev_hash: str) -> tuple[Any, ...]:
         """Put the row in its place in a writer's chain; return its values in the order of the columns."""
         self.writer, self.seq, self.prev_hash = writer, seq, prev_hash
+        self.account = self.account or self.key_id
         values = msgspec.structs.astuple(self)
         self.hash = chain_hash(values[:-1])
         return (*values[:-1], self.hash)
 
 
 COLUMNS = LedgerRow.__struct_fields__
-SUBJECT_COLUMNS = {"key": "key_id", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
+SUBJECT_COLUMNS = {"key": "account", "use_case": "use_case", "user": "owner", "model": "model", "provider": "provider"}
 """The column that names a subject of limits, of money, of alerts."""
 _HASHED = {
     edition: tuple(name for name in COLUMNS[:-1] if _SINCE.get(name, 1) <= edition) for edition in range(1, EDITION + 1)

@@ -9,14 +9,14 @@ from pathlib import Path
 from workbench.errors import IntegrityError
 from workbench.gateway.ledger.row import COLUMNS, INTEGER, REAL
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BODY_COLUMNS = (
     "request_id", "writer", "seq", "time", "data_class", "salt",
     "request", "request_type", "request_cut", "response", "response_type", "response_cut",
 )  # fmt: skip
 """Columns of kept bodies; those are packed by zlib."""
-GROUPED = ("stage", "key_id", "owner", "use_case", "model", "provider", "deployment", "outcome")
-"""What totals of pruned rows are told apart by, beside the day."""
+GROUPED = ("stage", "account", "owner", "use_case", "model", "provider", "deployment", "outcome")
+"""What totals of pruned rows are told apart by, beside the day; not by key: one may last no longer than seconds."""
 _TALLIES = {
     "calls": "COUNT(*)",
     "errors": "SUM(outcome != 'ok')",
@@ -49,11 +49,16 @@ _SECOND = f"""
     CREATE TABLE pruned (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL);
     CREATE TABLE totals (day TEXT NOT NULL, {", ".join(f"{name} TEXT" for name in GROUPED)},
         {", ".join(f"{name} {'REAL' if name in REAL else 'INTEGER'}" for name in _TALLIES)});
-    CREATE INDEX totals_key ON totals (key_id, day);
+    CREATE INDEX totals_key ON totals (account, day)
+"""
+_THIRD = f"""
+    CREATE INDEX calls_account ON calls (account);
+    CREATE INDEX calls_explored ON calls (owner) WHERE data_class = 'exploration' AND tags IS NOT NULL;
+    DROP VIEW IF EXISTS counted;
     CREATE VIEW counted AS
         SELECT time, request_id, {_GROUPED}, {", ".join(f"{_ONE.get(name, name)} AS {name}" for name in _TALLIES)}
         FROM calls
-        UNION ALL SELECT day || 'T00:00:00.000Z', NULL, {_GROUPED}, {TALLIED} FROM totals;
+        UNION ALL SELECT day || 'T00:00:00.000Z', NULL, {_GROUPED}, {TALLIED} FROM totals
 """  # noqa: S608 - our own names
 
 
@@ -92,16 +97,26 @@ def _upgrade(connection: sqlite3.Connection, found: int) -> None:
         columns = ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
         connection.execute(f"CREATE TABLE calls ({columns})")
         connection.execute("CREATE UNIQUE INDEX calls_request ON calls (request_id)")
-        connection.execute("CREATE INDEX calls_key ON calls (key_id, time)")
     if found < SCHEMA_VERSION:
         present = {row["name"] for row in connection.execute("PRAGMA table_info(calls)")}
         for name in COLUMNS:
             if name not in present:
                 connection.execute(f"ALTER TABLE calls ADD COLUMN {name} {_type(name)}")
-        for statement in _SECOND.split(";"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(4),))
+        if found < 2:
+            _run(connection, _SECOND)
+            connection.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(4),))
+        else:
+            connection.execute("DROP VIEW counted")
+            connection.execute("ALTER TABLE totals RENAME COLUMN key_id TO account")
+        connection.execute("DROP INDEX IF EXISTS calls_key")
+        connection.execute("UPDATE calls SET account = key_id WHERE account IS NULL")
+        _run(connection, _THIRD)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        connection.execute(statement)
 
 
 def _type(name: str) -> str:

@@ -116,7 +116,8 @@ class LiveCall:
             await self._gateway.follower.look()
             key = checked(presented, self._gateway.keys)
         self.key = key
-        self._row.key_id, self._row.owner, self._row.use_case = key.id, key.owner, key.use_case
+        row = self._row
+        row.key_id, row.account, row.owner, row.use_case = key.id, key.account, key.owner, key.use_case
         self._row.data_class = self._gateway.recorder.class_of(key)
         check_rights(key, self._gateway.settings.gateway, path=self._errand.path)
         check_features(key, path=self._errand.path, question=NativeQuestion(rule=self._errand.rule, stream=True))

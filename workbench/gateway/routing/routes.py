@@ -36,7 +36,9 @@ class RoutingRoutes:
         names = list(upstream.settings.providers)
         if not isinstance(asker, Identity):
             names = [name for name in names if asker.scopes.allow_provider(name)]
-        return json_reply(request, {"data": status.providers(upstream.health, names, since=upstream.since)})
+        told = status.providers(upstream.health, names, since=upstream.since)
+        kinds = {name: provider.kind for name, provider in upstream.settings.providers.items()}
+        return json_reply(request, {"data": [{**one, "kind": kinds[one["provider"]]} for one in told]})
 
     async def reload(self, request: Request) -> Response:
         """Answer `POST /admin/v1/reload`."""

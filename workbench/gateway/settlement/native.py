@@ -50,6 +50,7 @@ async def note_begun(store: SettlementStore, target: Target, key: Key, body: byt
         upstream_id=begun.id[:500],
         path=f"{target.raw}{f'?{query}' if query else ''}"[:500],
         key_id=key.id,
+        account=key.account,
         owner=key.owner,
         use_case=key.use_case,
         created_at=time.time(),

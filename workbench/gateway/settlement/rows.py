@@ -60,6 +60,7 @@ def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) 
         time=time,
         stage="",
         key_id=due.key_id,
+        account=due.account,
         owner=due.owner,
         use_case=due.use_case,
         priority="batch",

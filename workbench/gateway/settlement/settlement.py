@@ -175,7 +175,7 @@ class Settlement:
         run.cost_usd += row.cost_usd or 0.0
         run.unpriced += row.cost_usd is None
         await gateway.spool.write(row)
-        key = gateway.keys.get(row.key_id or "")
+        key = gateway.keys.head(row.account or "") or gateway.keys.get(row.key_id or "")
         if key is not None and row.cost_usd:
             try:
                 ticket = gateway.admission.admit(key, BySize(Usage()))

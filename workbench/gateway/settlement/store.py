@@ -33,6 +33,8 @@ class Due:
     """Path and query at the provider under which such things are asked for; empty: by the unified protocol."""
     key_id: str | None = None
     """The key that began it."""
+    account: str | None = None
+    """The line of rotated keys that it belongs to; None: its own."""
     owner: str | None = None
     """Whose key that is."""
     use_case: str | None = None

@@ -157,7 +157,7 @@ class ResponsesErrand:
         assert key is not None
         due = Due(
             kind=RESPONSE.name, provider=attempt.deployment.provider, upstream_id=made_id[:500], key_id=key.id,
-            owner=key.owner, use_case=key.use_case, created_at=time.time(),
+            account=key.account, owner=key.owner, use_case=key.use_case, created_at=time.time(),
         )  # fmt: skip
         await asyncio.to_thread(self._gateway.objects.settlements.note, due)
 

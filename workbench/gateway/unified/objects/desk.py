@@ -62,8 +62,8 @@ class Objects:
             await asyncio.to_thread(self.store.keep, one)
         if kind in (BATCH, JOB):
             due = Due(
-                kind=kind.name, provider=provider, upstream_id=str(answer["id"]), key_id=key.id, owner=key.owner,
-                use_case=key.use_case, created_at=now,
+                kind=kind.name, provider=provider, upstream_id=str(answer["id"]), key_id=key.id,
+                account=key.account, owner=key.owner, use_case=key.use_case, created_at=now,
             )  # fmt: skip
             await asyncio.to_thread(self.settlements.note, due)
         if kind is JOB:
