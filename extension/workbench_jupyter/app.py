@@ -15,6 +15,7 @@ from workbench_jupyter.mounts import Mounts
 from workbench_jupyter.provisioner import become_default
 from workbench_jupyter.scrubbing.guard import LeakGuard
 from workbench_jupyter.scrubbing.secrets import ServerSecrets
+from workbench_jupyter.relay.process import RelayProcess
 from workbench_jupyter.status import Status
 
 URLS = ((r"/workbench/api/status", StatusHandler),)
@@ -48,6 +49,7 @@ class WorkbenchExtension(ExtensionApp):  # type: ignore[misc]  # jupyter_server 
         if self.status.untouched:
             self.log.warning("workbench: %s", self.status.untouched)
         else:
+            self.mounts.relay = RelayProcess()
             self.broker.start()
 
     def initialize_handlers(self) -> None:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from workbench.errors import GatewayUnreachable, NotFound, Unavailable, WorkbenchError
+from workbench.wire.variables import Sdk, rows_for
 from workbench_jupyter.variables import HUB_TOKENS, SERVER_ONLY, STARTING
 
 if TYPE_CHECKING:
     from workbench.client.key_desk import IssuedKey
     from workbench.services.embedded import EmbeddedGateway, GatewayAddress
+    from workbench.wire.key_file import MountedKey
     from workbench_jupyter.connection import Connection
 
 Mount = Literal["respect", "always"]
@@ -25,6 +27,7 @@ State = Literal["starting", "ready", "failed"]
 REQUEST_TIMEOUT = 3.0  # seconds; within them the notebook tells that a gateway does not answer
 _FOLLOWS = "Check WORKBENCH_GATEWAY_URL, or ask whoever runs that gateway; once it answers, the key follows by itself."
 _log = logging.getLogger(__name__)
+_LIFE = 12 * 3600
 _T = TypeVar("_T")
 
 
@@ -50,6 +53,7 @@ class Broker:
         self._embedded: EmbeddedGateway | None = None
         self._refusal: WorkbenchError | None = None
         self._closed = False
+        self._providers: tuple[tuple[str, str], ...] = ()
 
     @property
     def state(self) -> State:
@@ -57,6 +61,12 @@ class Broker:
         if self._connecting is None or not self._connecting.done():
             return "starting"
         return "failed" if self.error else "ready"
+
+    @property
+    def life(self) -> float:
+        """Life of a key, in seconds; that of the gateway's default until it is known."""
+        connection = self._connection()
+        return connection.expires_in if connection else _LIFE
 
     @property
     def url(self) -> str | None:
@@ -111,6 +121,30 @@ class Broker:
         self._refusal = None
         self.on_key(key.key)
         return key, connection.desk.url
+
+    async def rotate(self, key_id: str, *, overlap_seconds: int) -> tuple[IssuedKey, str]:
+        """Return a key in the place of another, which goes on for the overlap, and the gateway's root URL.
+
+        Raises what the gateway told, and GatewayUnreachable.
+        """
+        connection = self._connection()
+        if connection is None:
+            raise self.error or _starting()
+        key = await self._in_thread(
+            lambda: connection.desk.rotate(key_id, overlap_seconds=overlap_seconds, timeout=REQUEST_TIMEOUT)
+        )
+        return key, connection.desk.url
+
+    async def sdks(self, key: MountedKey | None) -> tuple[Sdk, ...]:
+        """Return the rows that may be mounted for a key; without one, those of the configuration as far as known."""
+        from workbench.client.usable_sdks import usable_sdks  # noqa: PLC0415 - not at the server's start
+
+        if key is not None:
+            try:
+                return await self._in_thread(lambda: usable_sdks(key.gateway_url, key.key, timeout=REQUEST_TIMEOUT))
+            except WorkbenchError as error:
+                _log.warning("The gateway does not tell its providers: %s", error)
+        return rows_for(self._providers)
 
     async def revoke(self, key_id: str) -> bool:
         """Revoke a key; return False where trying again will do."""
@@ -171,6 +205,8 @@ class Broker:
             self.mount = settings.jupyter.mount
         if settings.jupyter.keep_hub_token:
             self.withheld = tuple(name for name in SERVER_ONLY if name not in HUB_TOKENS)
+        if self.configured_url is None:
+            self._providers = tuple((name, provider.kind) for name, provider in settings.providers.items())
         references = [provider.credential for provider in settings.providers.values() if provider.credential]
         self.credentials = frozenset(reference.env for reference in references if reference.env)
         if self.configured_url is not None:

@@ -18,7 +18,7 @@ from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import read_key_file
 from workbench.wire.variables import GATEWAY_URL, KEY_FILE
 from workbench_jupyter.scrubbing.history import guard_history
-from workbench_jupyter.variables import NOTICE, STARTING, mounted_sdks
+from workbench_jupyter.variables import NOTICE, RELAY, STARTING, mounted_sdks
 
 _PATIENCE = 15.0  # seconds that the first cell waits for a gateway that is starting
 _PAUSE = 0.1  # seconds between two looks while it waits
@@ -56,6 +56,8 @@ class KernelKey:
                 news.append(f"No key is mounted in this kernel. {error.message}{hint}")
             return news
         self._environ[GATEWAY_URL] = key.gateway_url
+        if RELAY in self._environ:
+            return news  # what stands in the variables is good for as long as the kernel lives
         for sdk in mounted_sdks(self._environ):
             if all(self._environ.get(name) == self._ours[name] for name in sdk.names):
                 fresh = sdk.variables(key)

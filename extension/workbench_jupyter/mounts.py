@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Unavailable, WorkbenchError
+from workbench.errors import Conflict, NotFound, Unavailable, WorkbenchError
 from workbench.wire.key_file import MountedKey, read_key_file, write_key_file, write_key_problem
+from workbench_jupyter import renewal
 from workbench_jupyter.broker import Broker
 from workbench_jupyter.plan import Plan, environment, plan, without_key_file
+from workbench_jupyter.relay.process import RelayProcess
+from workbench_jupyter.relay.reference import new_reference, write_reference
 from workbench_jupyter.runtime_folder import RuntimeFolder
 from workbench_jupyter.variables import STARTING
 
@@ -39,8 +44,17 @@ class Mounted:
     """Its key's id; None while it has none."""
     expires_at: str | None = None
     """UTC time in ISO 8601."""
+    issued_at: float = 0.0
+    """When it was issued, in seconds of this machine's clock."""
+    former: str | None = None
+    """Id of the key before it, which goes on until its own end."""
     error: WorkbenchError | None = None
     """Why it has none."""
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all its keys that may be good."""
+        return tuple(filter(None, (self.key_id, self.former)))
 
 
 class Mounts:
@@ -53,8 +67,10 @@ class Mounts:
         self._mounted: dict[str, Mounted] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._catching_up = False
+        self._catching_up = self._renewing = False
         self._closed = False
+        self.relay: RelayProcess | None = None
+        """What the SDKs of kernels call; None: the gateway itself, with the key in their variables."""
 
     @property
     def all(self) -> tuple[Mounted, ...]:
@@ -76,25 +92,32 @@ class Mounts:
             await self._broker.reach(patience=_PATIENCE)
             mounted, key = await self._issue(kernel_id, folder)
             url = key.gateway_url if key else self._broker.url
+            relay_url = await self._relay_url(url)
+            shown = key
+            if relay_url is not None:
+                shown = MountedKey(new_reference(), None, relay_url)
+                await asyncio.to_thread(write_reference, folder.key_file(kernel_id), shown.key)
             mounted = replace(
                 mounted,
                 plan=plan(
                     environ,
+                    sdks=await self._broker.sdks(key),
                     mount=self._broker.mount,
                     gateway_url=url,
                     credentials=self._broker.credentials,
                 ),
             )
             self._mounted[kernel_id] = mounted
-        if before and before.key_id:
-            self._in_background(self._revoke(before.key_id))
-        if mounted.error and not self._catching_up:
-            self._catching_up = True
-            self._in_background(self._catch_up(folder))
+        for key_id in before.key_ids if before else ():
+            self._in_background(self._revoke(key_id))
+        if not self._renewing:
+            self._renewing = True
+            self._in_background(self._renew_all(folder))
+        self._catch_up_if_needed(folder)
         identity = await asyncio.to_thread(_identity, environ, folder) if self._broker.configured_url else {}
         withheld = self._broker.withheld
         mine = environment(
-            mounted.plan, environ, key_file=folder.key_file(kernel_id), gateway_url=url, key=key, withheld=withheld
+            mounted.plan, environ, key_file=folder.key_file(kernel_id), gateway_url=url, key=shown, relay_url=relay_url, withheld=withheld
         )
         return mine | identity
 
@@ -108,14 +131,17 @@ class Mounts:
                 except OSError as error:  # its key is revoked all the same
                     _log.warning("The key file of kernel %s was not removed: %s", kernel_id, error)
         self._locks.pop(kernel_id, None)
-        if mounted and mounted.key_id and not await self._broker.revoke(mounted.key_id):
-            self._in_background(self._revoke(mounted.key_id))
+        for key_id in mounted.key_ids if mounted else ():
+            if not await self._broker.revoke(key_id):
+                self._in_background(self._revoke(key_id))
 
     async def open(self) -> RuntimeFolder:
         """Make the folder of key files, sweep those of killed servers, and revoke the keys that they had mounted."""
         async with self._opening:
             if self._folder is None:
                 self._folder = await asyncio.to_thread(_open_folder)
+                if self.relay is not None:
+                    self.relay.start(self._folder.path, home=self._folder.home)
                 loop = asyncio.get_running_loop()
                 self._broker.on_move = lambda url: loop.call_soon_threadsafe(self._moved, url)
                 if self._folder.leftovers:
@@ -129,11 +155,13 @@ class Mounts:
             task.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._at_rest(), _PARTING)
-        ids = [mounted.key_id for mounted in self._mounted.values() if mounted.key_id]
+        ids = [key_id for mounted in self._mounted.values() for key_id in mounted.key_ids]
         self._mounted.clear()
         with suppress(TimeoutError):
             # What is not done by then is done by the gateway, when it finds the lease gone.
             await asyncio.wait_for(asyncio.gather(*map(self._broker.revoke, ids)), _PARTING)
+        if self.relay is not None:
+            await asyncio.to_thread(self.relay.close)
         if self._folder is not None:
             self._folder.close()
         await self._broker.close()
@@ -171,7 +199,46 @@ class Mounts:
             _log.warning("%s", problem)
             _tell_problem(path, problem)
             return Mounted(kernel_id, error=problem), None
-        return Mounted(kernel_id, key_id=issued.id, expires_at=issued.expires_at), key
+        return Mounted(kernel_id, key_id=issued.id, expires_at=issued.expires_at, issued_at=time.time()), key
+
+    async def _renew(self, before: Mounted, folder: RuntimeFolder) -> None:
+        """Put another key in the place of one; what goes wrong is told once that one has ended."""
+        kernel_id, life = before.kernel_id, self._broker.life
+        async with self._lock(kernel_id):
+            if self._mounted.get(kernel_id) is not before or before.key_id is None:
+                return  # it has ended or started anew
+            issued_at = time.time()
+            try:
+                issued, url = await self._broker.rotate(before.key_id, overlap_seconds=math.ceil(life))
+            except (Conflict, NotFound):  # it has ended, and so has its line; or its gateway is another one
+                mounted, _ = await self._issue(kernel_id, folder)
+                self._mounted[kernel_id] = replace(mounted, plan=before.plan, former=before.key_id)
+                return
+            except WorkbenchError as error:
+                _log.warning("The key of kernel %s was not renewed: %s", kernel_id, error)
+                if renewal.has_ended(before, life=life):
+                    _tell_problem(folder.key_file(kernel_id), error)
+                    self._mounted[kernel_id] = Mounted(kernel_id, plan=before.plan, error=error)
+                return
+            after = replace(
+                before, key_id=issued.id, expires_at=issued.expires_at, issued_at=issued_at, former=before.key_id
+            )
+            try:
+                folder.name_key(kernel_id, *after.key_ids)
+                write_key_file(folder.key_file(kernel_id), MountedKey(issued.key, issued.expires_at, url))
+            except OSError as error:
+                _log.warning("The new key of kernel %s can't be written: %s", kernel_id, error)
+                self._in_background(self._revoke(issued.id))
+                return
+            self._mounted[kernel_id] = after
+
+    async def _relay_url(self, gateway_url: str | None) -> str | None:
+        """Return where the relay is, None where there is none that leads to this gateway."""
+        if self.relay is None or self._closed:
+            return None
+        if not await asyncio.to_thread(self.relay.settled, _PATIENCE):
+            return None
+        return None if gateway_url is not None and self.relay.is_passed_over(gateway_url) else self.relay.url
 
     def _lock(self, kernel_id: str) -> asyncio.Lock:
         return self._locks.setdefault(kernel_id, asyncio.Lock())
@@ -182,6 +249,19 @@ class Mounts:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _renew_all(self, folder: RuntimeFolder) -> None:
+        """Renew each key before it ends, for as long as the server lives."""
+        while True:
+            await asyncio.sleep(renewal.pause(self.all, life=self._broker.life))
+            due = [mounted for mounted in self.all if renewal.is_due(mounted, life=self._broker.life)]
+            await asyncio.gather(*(self._renew(mounted, folder) for mounted in due))
+            self._catch_up_if_needed(folder)
+
+    def _catch_up_if_needed(self, folder: RuntimeFolder) -> None:
+        if not self._catching_up and any(mounted.error for mounted in self.all):
+            self._catching_up = True
+            self._in_background(self._catch_up(folder))
 
     async def _catch_up(self, folder: RuntimeFolder) -> None:
         """Mount the keys that kernels wait for, as soon as the gateway can give them."""

@@ -13,8 +13,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from workbench.wire.key_file import MountedKey
-from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS, Sdk
-from workbench_jupyter.variables import HOME, MOUNTED, NOTICE, SERVER_ONLY, mounted_sdks
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE, Sdk, as_text
+from workbench_jupyter.variables import HOME, MOUNTED, NOTICE, RELAY, SERVER_ONLY, mounted_sdks
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -33,28 +33,30 @@ class Plan:
 def plan(
     environ: Mapping[str, str],
     *,
+    sdks: Sequence[Sdk],
     mount: Literal["respect", "always"],
     gateway_url: str | None,
     credentials: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Decide which rows are mounted into a kernel that would start with `environ`.
+    """Decide which of the rows are mounted into a kernel that would start with `environ`.
 
     `credentials` are the variables that the gateway's own configuration names: such a key was set for the gateway, so
     it is no sign that the user's calls are to bypass it.
     """
-    inherited = mounted_sdks(environ)  # by the server that started this server's own kernel
-    sdks: list[Sdk] = []
+    # By the server that started this server's own kernel.
+    inherited = {sdk.name for sdk in mounted_sdks(environ)}
+    chosen: list[Sdk] = []
     notices: list[str] = []
-    for sdk in SDKS:
-        found = [] if sdk in inherited else [name for name in sdk.names if environ.get(name)]
+    for sdk in sdks:
+        found = [] if sdk.name in inherited else [name for name in sdk.names if environ.get(name)]
         the_gateways = bool(found) and credentials.issuperset(found)
         if not found or mount == "always" or the_gateways:
-            sdks.append(sdk)
+            chosen.append(sdk)
         if the_gateways:
             notices.append(_credential_notice(found))
         elif found and not _leads_to_gateway(sdk, environ, gateway_url):
             notices.append(_notice(sdk, found, replaced=mount == "always"))
-    return Plan(tuple(sdks), tuple(notices))
+    return Plan(tuple(chosen), tuple(notices))
 
 
 def environment(
@@ -63,12 +65,12 @@ def environment(
     *,
     key_file: Path,
     gateway_url: str | None,
-    key: MountedKey | None,
+    key: MountedKey | None, relay_url: str | None = None,
     withheld: Sequence[str] = SERVER_ONLY,
 ) -> dict[str, str]:
     """Return a kernel's environment; without a key the SDKs' own variables are left as they are."""
     result = {name: value for name, value in environ.items() if name not in (*withheld, NOTICE)}
-    result |= {KEY_FILE: str(key_file), MOUNTED: ",".join(sdk.name for sdk in chosen.sdks)}
+    result |= {KEY_FILE: str(key_file), MOUNTED: ",".join(map(as_text, chosen.sdks))}
     if environ.get(HOME):
         # A relative path would mean another folder where the kernel runs.
         result[HOME] = str(Path(environ[HOME]).expanduser().resolve())
@@ -78,8 +80,14 @@ def environment(
         result[NOTICE] = "\n".join(chosen.notices)
     if key is not None:
         for sdk in chosen.sdks:
-            result |= sdk.variables(key)
-    return result | _direct_ways(environ, gateway_url)
+            kept = {name for name in sdk.extras if environ.get(name)}
+            result |= {name: value for name, value in sdk.variables(key).items() if name not in kept}
+            for name in sdk.others:
+                result.pop(name, None)  # it would be taken in the place of ours
+    result.pop(RELAY, None)
+    if relay_url is not None:
+        result[RELAY] = relay_url
+    return result | _direct_ways(environ, relay_url or gateway_url)
 
 
 def without_key_file(kernel_id: str, environ: Mapping[str, str], error: OSError) -> dict[str, str]:
@@ -108,8 +116,8 @@ def _direct_ways(environ: Mapping[str, str], gateway_url: str | None) -> dict[st
 
 
 def _leads_to_gateway(sdk: Sdk, environ: Mapping[str, str], gateway_url: str | None) -> bool:
-    target = gateway_url.rstrip("/") + sdk.path if gateway_url else None
-    return any(environ.get(name, "").rstrip("/") == target for name in sdk.url_variables)
+    urls = sdk.urls(gateway_url) if gateway_url else {}
+    return any(environ.get(name, "").rstrip("/") == urls.get(name) for name in sdk.url_variables)
 
 
 def _notice(sdk: Sdk, found: list[str], *, replaced: bool) -> str:

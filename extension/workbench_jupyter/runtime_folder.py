@@ -10,6 +10,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from workbench.wire.cell import CellFile
+from workbench_jupyter.relay.reference import reference_file
 
 _LOCK = "server.lock"
 
@@ -33,19 +34,21 @@ class RuntimeFolder:
             # Any thread may release it, not only the one that took it.
             self._lock = FileLock(self.path / _LOCK, thread_local=False)
             self._lock.acquire()
+        self.home = home
+        """The home that it is in."""
 
     def key_file(self, kernel_id: str) -> Path:
         """Return the path of a kernel's key file."""
         return self.path / f"{quote(kernel_id, safe='')}.json"
 
-    def name_key(self, kernel_id: str, key_id: str) -> None:
-        """Note which key a kernel has, for the one who sweeps if this server is killed."""
-        self.key_file(kernel_id).with_suffix(".id").write_text(key_id, "utf-8")
+    def name_key(self, kernel_id: str, *key_ids: str) -> None:
+        """Note which keys a kernel has, for the one who sweeps if this server is killed."""
+        self.key_file(kernel_id).with_suffix(".id").write_text("\n".join(key_ids), "utf-8")
 
     def forget(self, kernel_id: str) -> None:
         """Remove what is kept of a kernel."""
         key_file = self.key_file(kernel_id)
-        for path in (key_file, key_file.with_suffix(".id"), CellFile(key_file).path):
+        for path in (key_file, key_file.with_suffix(".id"), CellFile(key_file).path, reference_file(key_file)):
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -60,7 +63,7 @@ def _sweep(root: Path) -> tuple[str, ...]:
     for folder in (path for path in root.iterdir() if path.is_dir()):
         try:
             with FileLock(folder / _LOCK, timeout=0):
-                ids += [path.read_text("utf-8") for path in folder.glob("*.id")]
+                ids += [key_id for path in folder.glob("*.id") for key_id in path.read_text("utf-8").split()]
                 shutil.rmtree(folder, ignore_errors=True)
         except Timeout:
             continue  # its server lives

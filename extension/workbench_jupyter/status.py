@@ -31,6 +31,7 @@ class Status:
                 "problem": _problem(self.broker.error),
             },
             "untouched": self.untouched,
+            "relay": self.mounts.relay.as_dict() if self.mounts.relay else None,
             "kernels": [_kernel(mounted) for mounted in self.mounts.all],
         }
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workbench.wire.variables import SDKS, Sdk
+from workbench.wire.variables import Sdk, row_named
 
 HOME = "WORKBENCH_HOME"
 MOUNTED = "WORKBENCH_MOUNTED"
 """Names of the rows that are mounted, by commas: so that a server inside a kernel takes none of them for the user's."""
+RELAY = "WORKBENCH_RELAY_URL"
+"""Where the SDKs' variables lead to; not set where they hold the key itself and lead to the gateway."""
 NOTICE = "WORKBENCH_NOTICE"
 """What the kernel tells the user once."""
 HUB_TOKENS = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
@@ -24,5 +26,5 @@ STARTING = "gateway_starting"
 
 def mounted_sdks(environ: Mapping[str, str]) -> tuple[Sdk, ...]:
     """Return the rows that were mounted into this environment."""
-    names = environ.get(MOUNTED, "").split(",")
-    return tuple(sdk for sdk in SDKS if sdk.name in names)
+    rows = map(row_named, environ.get(MOUNTED, "").split(","))
+    return tuple(row for row in rows if row is not None)

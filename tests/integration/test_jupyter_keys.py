@@ -36,7 +36,7 @@ print(len(json.load(urllib.request.urlopen(request))["data"]), "models")
 ASK_ME = """
 import os, urllib.request
 authorization = {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
-request = urllib.request.Request(os.environ["WORKBENCH_GATEWAY_URL"] + "/me", headers=authorization)
+request = urllib.request.Request(os.environ["WORKBENCH_RELAY_URL"] + "/me", headers=authorization)
 print(urllib.request.urlopen(request).read().decode())
 """
 SHOW_KEY = "import os; print(os.environ.get('OPENAI_API_KEY'))"
@@ -136,7 +136,12 @@ class Kernel:
         return "".join(o.get("text") or "\n".join(o.get("traceback") or ()) for o in reply["outputs"])
 
     def key(self):
-        return re.search(r"wbx-\w+", self.run(SHOW_KEY))[0]
+        """Return the key of the moment, which stands in the file alone."""
+        return json.loads(self.key_file().read_text())["key"]
+
+    def reference(self):
+        """Return what stands in the environment in its place."""
+        return re.search(r"wbr-\w+", self.run(SHOW_KEY))[0]
 
     def key_file(self):
         return Path(self.run("import os; print(os.environ['WORKBENCH_KEY_FILE'])").strip())
@@ -285,12 +290,14 @@ def test_a_kernel_that_ends_takes_its_key_and_its_file_along(lab, lab_home):
 
 
 def test_the_status_tells_ids_and_expiries_and_no_key(lab, kernel):
-    key, status = kernel.key(), lab.status()
+    key, reference, status = kernel.key(), kernel.reference(), lab.status()
     [told] = [k for k in status["kernels"] if k["kernel_id"] == kernel.id]
     assert status["gateway"]["state"] == "ready"
     assert told["key_id"]
     assert datetime.fromisoformat(told["expires_at"]) > datetime.now(UTC)
     assert key not in json.dumps(status)
+    assert reference not in json.dumps(status)
+    assert status["relay"]["problem"] is None
 
 
 def test_the_status_is_told_to_nobody_without_the_servers_token(lab):
@@ -304,10 +311,16 @@ def test_the_status_can_only_be_read(lab):
 
 
 def test_no_key_stands_in_the_servers_log_or_a_command_line(lab, kernel):
-    key = kernel.key()
-    assert key not in lab.log.read_text()
+    key, reference = kernel.key(), kernel.reference()
+    assert key not in (log := lab.log.read_text())
+    assert reference not in log
     for process in [psutil.Process(lab.process.pid), *psutil.Process(lab.process.pid).children(recursive=True)]:
-        assert key not in " ".join(process.cmdline())
+        assert key not in (command := " ".join(process.cmdline()))
+        assert reference not in command
+
+
+def test_the_environment_of_a_kernel_holds_no_key(kernel):
+    assert "wbx-" not in kernel.run("import os; print(dict(os.environ))")
 
 
 # -- through the lives of servers and gateway ------------------------------------------------------------------------
@@ -385,7 +398,7 @@ def test_a_configured_gateway_is_used_and_none_is_started_and_a_key_follows_once
     )
     try:
         assert "ready" in gateway.stdout.readline()
-        eventually(lambda: "wbx-" in kernel.run(SHOW_KEY))
+        eventually(lambda: "problem" not in kernel.key_file().read_text())
         assert re.search(r"\d models", kernel.run(CHEAP_CALL))
         assert server.status()["gateway"] == {"url": url, "kind": "configured", "state": "ready", "problem": None}
         assert not (home / "gateway.json").exists()
@@ -404,7 +417,7 @@ def test_a_wrong_configuration_is_told_in_the_notebook_and_once_mended_the_key_f
     kernel = start().notebook()
     assert "prot" in kernel.run("1")
     (home / "workbench.toml").unlink()
-    eventually(lambda: "wbx-" in kernel.run(SHOW_KEY))
+    eventually(lambda: "problem" not in kernel.key_file().read_text())
     assert re.search(r"\d models", kernel.run(CHEAP_CALL))
 
 
@@ -421,5 +434,5 @@ def test_mount_always_replaces_it_and_says_so(home, start):
     (home / "workbench.toml").write_text('[jupyter]\nmount = "always"\n')
     kernel = start(OPENAI_API_KEY="sk-own").notebook()
     told = kernel.run(SHOW_KEY)
-    assert "wbx-" in told
+    assert "wbr-" in told
     assert "OPENAI_API_KEY was set" in told

@@ -22,7 +22,7 @@ from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import MountedKey, write_key_file
 from workbench_jupyter.relay.process import RelayProcess
-from workbench_jupyter.relay.references import new_reference, reference_file, write_reference
+from workbench_jupyter.relay.reference import new_reference, reference_file, write_reference
 
 HELLO: Any = [{"role": "user", "content": "hello wörld 😀"}]
 ECHO = "echo: hello wörld 😀"

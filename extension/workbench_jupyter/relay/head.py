@@ -10,7 +10,7 @@ from workbench.client.keys import Access
 from workbench.errors import AuthenticationFailed, InvalidInput
 from workbench.wire.cell import with_tags
 from workbench.wire.headers import TAGS
-from workbench_jupyter.relay.references import PATTERN
+from workbench_jupyter.relay.reference import PATTERN
 
 LARGEST = 65536
 """Bytes that a head may have."""

@@ -14,8 +14,11 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 _LOOPBACK = "127.0.0.1"
+_LOCAL = (_LOOPBACK, "localhost", "::1")
 _STEADY = 10.0  # seconds after which a relay that ends has not failed at its start
 _FAILURES = 3  # in a row, after which it is told as a problem
 _LONGEST_PAUSE = 30.0  # seconds between two starts
@@ -49,6 +52,15 @@ class RelayProcess:
     def settled(self, patience: float) -> bool:
         """Wait until it answers or is known not to; return False where patience ended first."""
         return self._settled.wait(patience)
+
+    def is_passed_over(self, gateway_url: str) -> bool:
+        """Return whether a gateway is reached through a proxy, which the relay does not ask."""
+        parts = urlsplit(gateway_url)
+        host = parts.hostname or ""
+        proxied = host not in _LOCAL and parts.scheme in getproxies() and not proxy_bypass(host)
+        if proxied:
+            self.problem = f"{gateway_url} is reached through a proxy; kernels get the key itself."
+        return proxied
 
     def close(self) -> None:
         """End it; twice is fine."""

@@ -1,39 +1,15 @@
-"""References: what stands in a kernel's variables in the place of its key, and which key file each is for.
+"""Which key file a reference is for.
 
 The server writes one beside each key file; it counts for as long as it stands there.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
-import string
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.client.keys import FileKey
-from workbench.wire.key_file import write_private
-
-PREFIX = "wbr-"
-PATTERN = re.compile(rb"wbr-[0-9A-Za-z]{43}")
-"""What a reference looks like: 256 random bits in base62."""
-_SUFFIX = ".reference"
-_BASE62 = string.digits + string.ascii_letters
-
-
-def new_reference() -> str:
-    """Return a reference that nobody has seen."""
-    return PREFIX + "".join(secrets.choice(_BASE62) for _ in range(43))
-
-
-def reference_file(key_file: Path) -> Path:
-    """Return where the reference to a key file stands."""
-    return key_file.with_name(key_file.name + _SUFFIX)
-
-
-def write_reference(key_file: Path, reference: str) -> None:
-    """Let a reference lead to a key file, in the place of the one that did so before."""
-    write_private(reference_file(key_file), reference, synced=False)
+from workbench_jupyter.relay.reference import PATTERN, SUFFIX
 
 
 @dataclass(frozen=True)
@@ -62,7 +38,7 @@ class References:
     def _look(self) -> None:
         known = {kept.file: kept for kept in self._kept.values()}
         found = []
-        for file in self._folder.glob(f"*{_SUFFIX}"):
+        for file in self._folder.glob(f"*{SUFFIX}"):
             # The mark is taken before the reading: a file that is replaced between them is read once more.
             if (seen := _mark(file)) is None:
                 continue
@@ -70,7 +46,7 @@ class References:
             if kept is not None and kept.seen == seen:
                 found.append(kept)
             elif (reference := _read(file)) is not None:
-                found.append(_Kept(reference, file, seen, FileKey(file.with_name(file.name.removesuffix(_SUFFIX)))))
+                found.append(_Kept(reference, file, seen, FileKey(file.with_name(file.name.removesuffix(SUFFIX)))))
         self._kept = {kept.reference: kept for kept in found}
 
 

@@ -40,6 +40,21 @@ def test_a_renewed_key_replaces_the_old_one(key_file, environ):
     assert environ["OPENAI_API_KEY"] == "wbx-new"
 
 
+def test_what_leads_to_the_relay_holds_for_as_long_as_the_kernel_lives(key_file, environ):
+    environ |= {"WORKBENCH_RELAY_URL": "http://127.0.0.1:1", "OPENAI_API_KEY": "wbr-x"}
+    write_key_file(key_file, MountedKey("wbx-new", None, URL))
+    KernelKey(environ).refresh()
+    assert environ["OPENAI_API_KEY"] == "wbr-x"
+    assert environ["WORKBENCH_GATEWAY_URL"] == URL
+
+
+def test_a_renewed_key_of_a_providers_row_keeps_the_providers_path(key_file, environ):
+    environ["WORKBENCH_MOUNTED"] = "openai,anthropic=claude"
+    write_key_file(key_file, MountedKey("wbx-new", None, URL))
+    KernelKey(environ).refresh()
+    assert environ["ANTHROPIC_BASE_URL"] == f"{URL}/claude"
+
+
 def test_what_the_user_sets_in_the_notebook_stays(key_file, environ):
     write_key_file(key_file, MountedKey("wbx-old", None, URL))
     kernel = KernelKey(environ)

@@ -3,16 +3,19 @@
 from pathlib import Path
 
 from workbench.wire.key_file import MountedKey
-from workbench.wire.variables import SDKS
+from workbench.wire.variables import SDKS, rows_for
 from workbench_jupyter.plan import environment, plan
 
 URL = "http://127.0.0.1:8780"
 KEY = MountedKey("wbx-secret", "2030-01-01T00:00:00Z", URL)
 
 
-def start_with(environ, *, mount="respect", key=KEY, url=URL, credentials=frozenset()):
-    chosen = plan(environ, mount=mount, gateway_url=url, credentials=credentials)
-    return environment(chosen, environ, key_file=Path("/run/k.json"), gateway_url=url, key=key)
+EVERY = rows_for([("openai", "openai"), ("claude", "anthropic"), ("gemini", "gemini"), ("azure", "azure")])
+
+
+def start_with(environ, *, mount="respect", key=KEY, url=URL, credentials=frozenset(), sdks=rows_for(()), relay=None):
+    chosen = plan(environ, sdks=sdks, mount=mount, gateway_url=url, credentials=credentials)
+    return environment(chosen, environ, key_file=Path("/run/k.json"), gateway_url=url, key=key, relay_url=relay)
 
 
 def test_an_untouched_environment_gets_url_key_and_file():
@@ -86,8 +89,57 @@ def test_a_relative_home_still_means_the_same_folder_in_the_kernel(tmp_path, mon
     assert start_with({"WORKBENCH_HOME": "house"})["WORKBENCH_HOME"] == str(tmp_path / "house")
 
 
-def test_no_row_touches_aws():
-    assert not [name for sdk in SDKS for name in sdk.names if name.startswith("AWS_")]
+def test_no_row_touches_the_credentials_of_aws():
+    aws = [name for sdk in SDKS for name in (*sdk.names, *sdk.extras) if name.startswith("AWS_")]
+    assert aws == ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+
+
+def test_each_provider_is_mounted_by_the_name_that_the_gateway_has_for_it():
+    kernel = start_with({}, sdks=EVERY)
+    assert kernel["ANTHROPIC_BASE_URL"] == f"{URL}/claude"
+    assert kernel["ANTHROPIC_API_KEY"] == kernel["GEMINI_API_KEY"] == kernel["AZURE_OPENAI_API_KEY"] == "wbx-secret"
+    assert kernel["GOOGLE_GEMINI_BASE_URL"] == f"{URL}/gemini"
+    assert kernel["AZURE_OPENAI_ENDPOINT"] == f"{URL}/azure"
+    assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in kernel
+
+
+def test_of_several_providers_of_a_kind_the_one_called_like_it_is_mounted():
+    both = rows_for([("claude", "anthropic"), ("anthropic", "anthropic")])
+    assert start_with({}, sdks=both)["ANTHROPIC_BASE_URL"] == f"{URL}/anthropic"
+
+
+def test_a_choice_of_the_users_that_an_sdk_prefers_stays_and_the_notebook_says_so():
+    kernel = start_with({"GOOGLE_API_KEY": "own"}, sdks=EVERY)
+    assert "GEMINI_API_KEY" not in kernel
+    assert "GOOGLE_API_KEY was set" in kernel["WORKBENCH_NOTICE"]
+    replaced = start_with({"GOOGLE_API_KEY": "own"}, sdks=EVERY, mount="always")
+    assert replaced["GEMINI_API_KEY"] == "wbx-secret"
+    assert "GOOGLE_API_KEY" not in replaced
+
+
+def test_an_api_version_of_the_users_is_no_choice_of_where_to_go():
+    kernel = start_with({"OPENAI_API_VERSION": "2025-01-01"}, sdks=EVERY)
+    assert kernel["OPENAI_API_VERSION"] == "2025-01-01"
+    assert kernel["AZURE_OPENAI_API_KEY"] == "wbx-secret"
+
+
+def test_through_a_relay_the_variables_hold_no_key_and_proxies_are_not_asked_for_it():
+    relay = "http://127.0.0.1:4711"
+    environ = {"HTTPS_PROXY": "http://proxy.example.com"}
+    shown = MountedKey("wbr-x", None, relay)
+    kernel = start_with(environ, key=shown, url="https://gateway.example.com", relay=relay)
+    assert kernel["OPENAI_API_KEY"] == "wbr-x"
+    assert kernel["OPENAI_BASE_URL"] == f"{relay}/v1"
+    assert kernel["WORKBENCH_GATEWAY_URL"] == "https://gateway.example.com"
+    assert kernel["WORKBENCH_RELAY_URL"] == relay
+    assert "127.0.0.1" in kernel["NO_PROXY"]
+
+
+def test_a_server_inside_a_kernel_whose_own_relay_did_not_start_leaves_none_in_its_kernels():
+    outer = start_with({}, key=MountedKey("wbr-x", None, "http://127.0.0.1:1"), relay="http://127.0.0.1:1")
+    inner = start_with(outer)
+    assert "WORKBENCH_RELAY_URL" not in inner
+    assert inner["OPENAI_API_KEY"] == "wbx-secret"
 
 
 def test_a_proxy_of_the_users_is_not_asked_for_a_gateway_of_this_machine():
