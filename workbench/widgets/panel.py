@@ -124,10 +124,10 @@ def _tables(account: Account) -> Iterator[str]:
             for row in account.models
         ]
         head = ("model", "task", "in, per million tokens", "out, per million tokens")
-        yield _folded(f"{len(prices)} models with prices", table(head, prices, caption="Models"))
+        yield _folded(f"Models with prices ({len(prices)})", table(head, prices, caption="Models"))
     if prompts := _prompts(account):
         head = ("prompt", "production", "since", "by")
-        yield _folded(f"{len(prompts)} prompts", table(head, prompts, caption="Prompts"))
+        yield _folded(f"Prompts ({len(prompts)})", table(head, prompts, caption="Prompts"))
 
 
 def _prompts(account: Account) -> list[tuple[object, ...]]:

@@ -145,7 +145,7 @@ class BlindComparison(Exhibit):
     def _act(self, verb: str, fields: Mapping[str, str]) -> str:
         del fields
         self._write(verb, None)
-        return self._progress() if self.current else ""
+        return "Your vote is written."
 
     def _ended(self) -> bool:
         return self.current is None
