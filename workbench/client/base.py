@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NoReturn
 
 from workbench.client import pictures, requests
 from workbench.client.asks import Ask
@@ -20,7 +20,6 @@ class Base:
         from workbench.client import find, sdk  # noqa: PLC0415 - the SDK takes half a second: here, not at the import
 
         self._sdk = sdk
-        self._find_identity = find.find_identity
         self._keys = find.find_keys(url=url, key=key)
         self._closing = weakref.finalize(self, self._keys.close)
 
@@ -31,6 +30,12 @@ class Base:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(url={self._keys.url!r})"
+
+    def __reduce__(self) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(
+            f"A {name} holds connections and a key: do not copy or pickle it, make a {name}() where it is used."
+        )
 
     def _translated(self) -> AbstractContextManager[None]:
         return self._sdk.translated(self._keys)
@@ -67,7 +72,6 @@ class Base:
     def _request(self, ask: Ask[Any]) -> dict[str, Any]:
         """Return the arguments of the SDK's `get` or `post`."""
         url = self._keys.url
-        token = self._find_identity(url) if ask.as_identity else None
-        options = self._sdk.request_options(query=ask.query, token=token, once=ask.once)
+        options = self._sdk.request_options(query=ask.query, as_identity=ask.as_identity, once=ask.once)
         body = {} if ask.body is None else {"body": ask.body}
         return {"path": url + ask.path, "cast_to": object, "options": options, **body}

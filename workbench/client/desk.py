@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from workbench.errors import AuthenticationFailed, GatewayUnreachable, WorkbenchError
-from workbench.settings import found_identity
 from workbench.wire.envelope import error_from_body
 
 _LARGEST_ANSWER = 32 << 20  # bytes; a list of many thousand keys
@@ -39,22 +38,15 @@ class Desk:
 
     def ask(self, method: str, path: str, body: object, *, timeout: float) -> Any:
         """Return the JSON of an answer; raises GatewayUnreachable, or the error that the gateway tells."""
-        request = Request(  # noqa: S310 - the scheme is checked where the URL comes from
-            self.url.rstrip("/") + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-        )
+        request = self._request(path, method=method, data=None if body is None else json.dumps(body).encode())
         try:
             with _opener(self.url).open(request, timeout=timeout) as response:
                 raw = response.read(_LARGEST_ANSWER + 1)
         except HTTPError as error:
             with error:
-                told = _told(error.code, error.read(_LARGEST_ANSWER))
-                raise with_way_out(told, self.token) from error
+                raise self._refusal(error) from _alone(error)
         except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
+            raise self._silent(error) from _alone(error)
         if len(raw) > _LARGEST_ANSWER:
             raise GatewayUnreachable(
                 f"The gateway at {self.url} answered more than {_LARGEST_ANSWER >> 20} MiB to {method} {path}."
@@ -63,9 +55,7 @@ class Desk:
 
     def lines(self, path: str, *, timeout: float) -> Iterator[bytes]:
         """Yield the lines of an answer as they come; raises as `ask` does, and where the answer breaks off."""
-        request = Request(  # noqa: S310 - the scheme is checked where the URL comes from
-            self.url.rstrip("/") + path, headers={"Authorization": f"Bearer {self.token}"}
-        )
+        request = self._request(path)
         try:
             with _opener(self.url).open(request, timeout=timeout) as response:
                 for line in response:
@@ -73,11 +63,29 @@ class Desk:
                         yield line
         except HTTPError as error:
             with error:
-                told = _told(error.code, error.read(_LARGEST_ANSWER))
-                raise with_way_out(told, self.token) from error
+                raise self._refusal(error) from _alone(error)
         except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.") from error
+            raise self._silent(error) from _alone(error)
+
+    # The token is named in frames that have returned before an error is raised: a verbose traceback shows the others.
+
+    def _request(self, path: str, **options: Any) -> Request:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        # The scheme is checked where the URL comes from.
+        return Request(self.url.rstrip("/") + path, headers=headers, **options)  # noqa: S310
+
+    def _refusal(self, error: HTTPError) -> WorkbenchError:
+        return with_way_out(_told(error.code, error.read(_LARGEST_ANSWER)), self.token)
+
+    def _silent(self, error: Exception) -> GatewayUnreachable:
+        reason = getattr(error, "reason", None) or error
+        return GatewayUnreachable(f"The gateway at {self.url} does not answer: {reason}.")
+
+
+def _alone(error: Exception) -> Exception:
+    """Return an error without its traceback: the frames hold headers, the token in them, for a notebook to show."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -102,6 +110,8 @@ def is_loopback(url: str) -> bool:
 def with_way_out(error: WorkbenchError, token: str) -> WorkbenchError:
     """Add to the refusal of an identity what can be done about it, where the environment told the token."""
     if isinstance(error, AuthenticationFailed):
+        from workbench.settings import found_identity  # noqa: PLC0415 - loads pydantic; a start does not wait for it
+
         with suppress(AuthenticationFailed):  # a file that can't be read any more is told when it is asked for
             identity = found_identity()
             if identity is not None and identity.text == token:

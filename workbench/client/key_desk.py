@@ -14,7 +14,7 @@ from urllib.parse import quote
 from workbench.client.desk import Desk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IssuedKey:
     """A key fresh from the gateway."""
 

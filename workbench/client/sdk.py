@@ -17,13 +17,16 @@ from openai.resources.chat import Completions
 from openai.resources.images import Images
 
 from workbench.client.desk import is_loopback, with_way_out
+from workbench.client.find import find_identity
 from workbench.client.keys import Access, KeySource
-from workbench.errors import GatewayUnreachable, LimitExceeded, StreamCut, WorkbenchError
+from workbench.errors import AuthenticationFailed, GatewayUnreachable, LimitExceeded, StreamCut, WorkbenchError
 from workbench.wire import headers
 from workbench.wire.cell import with_tags
 from workbench.wire.envelope import error_from_body
 
 _HELD_BACK = "held-by-the-workbench"
+_BY_IDENTITY = f"Identity {_HELD_BACK}"
+"""Stands where an identity token goes until the request is sent."""
 _CONNECT_TIMEOUT = 5.0  # seconds
 CHAT_PARAMETERS = frozenset(inspect.signature(Completions.create).parameters) - {"self", "model", "messages"}
 """The names that the SDK's chat call takes."""
@@ -35,7 +38,10 @@ EDIT_PARAMETERS = frozenset(inspect.signature(Images.edit).parameters) - _PICTUR
 
 
 class KeyAuth(httpx.Auth):
-    """Sign each request with the key of the moment; once more with another key when it is refused."""
+    """Sign each request with the key of the moment; once more with another key when it is refused.
+
+    A request is signed while it is on its way, and at no other time: errors and tracebacks hold requests.
+    """
 
     def __init__(self, source: KeySource) -> None:
         self._source = source
@@ -45,28 +51,51 @@ class KeyAuth(httpx.Auth):
         if _has_own_credential(request):
             yield request
             return
-        _tag(request, self._source)
-        access = self._source.current()
-        response = yield _signed(request, access)
-        if response.status_code == 401 and (other := self._source.renewed(access.key)) is not None:
-            yield _signed(request, other)
+        before = request.headers["Authorization"]
+        try:
+            if _is_by_identity(request):
+                yield _signed_by_identity(request)
+                return
+            _tag(request, self._source)
+            access = self._source.current()
+            response = yield _signed(request, access)
+            if response.status_code == 401 and (other := self._source.renewed(access)) is not None:
+                yield _signed(request, other)
+        finally:
+            request.headers["Authorization"] = before
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same; a source may have to ask the gateway for a key, which is no work for the event loop."""
         if _has_own_credential(request):
             yield request
             return
-        _tag(request, self._source)
-        access = await to_thread.run_sync(self._source.current)
-        response = yield _signed(request, access)
-        if response.status_code == 401:
-            other = await to_thread.run_sync(self._source.renewed, access.key)
-            if other is not None:
-                yield _signed(request, other)
+        before = request.headers["Authorization"]
+        try:
+            if _is_by_identity(request):
+                yield _signed_by_identity(request)
+                return
+            _tag(request, self._source)
+            access = await to_thread.run_sync(self._source.current)
+            response = yield _signed(request, access)
+            if response.status_code == 401:
+                other = await to_thread.run_sync(self._source.renewed, access)
+                if other is not None:
+                    yield _signed(request, other)
+        finally:
+            request.headers["Authorization"] = before
 
 
 def _has_own_credential(request: httpx.Request) -> bool:
-    return bool(request.headers.get("Authorization") != f"Bearer {_HELD_BACK}")
+    return request.headers.get("Authorization") not in (f"Bearer {_HELD_BACK}", _BY_IDENTITY)
+
+
+def _is_by_identity(request: httpx.Request) -> bool:
+    return bool(request.headers.get("Authorization") == _BY_IDENTITY)
+
+
+def _signed_by_identity(request: httpx.Request) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {find_identity(str(request.url))}"
+    return request
 
 
 def _tag(request: httpx.Request, source: KeySource) -> None:
@@ -143,7 +172,10 @@ def _from_status(error: openai.APIStatusError) -> WorkbenchError:
     if request_id := error.response.headers.get(headers.REQUEST_ID):
         meant.add_note(f"request id: {request_id}")
     # A key that was refused is nobody's identity: nothing is added there.
-    return with_way_out(meant, error.request.headers.get("Authorization", "").removeprefix("Bearer "))
+    if _is_by_identity(error.request):
+        with contextlib.suppress(AuthenticationFailed):  # it was there when the request was signed
+            return with_way_out(meant, find_identity(str(error.request.url)))
+    return meant
 
 
 def _url(source: KeySource) -> str:
@@ -153,11 +185,11 @@ def _url(source: KeySource) -> str:
         return f"an unknown place ({error.message})"
 
 
-def request_options(*, query: Any, token: str | None, once: bool) -> dict[str, Any]:
+def request_options(*, query: Any, as_identity: bool, once: bool) -> dict[str, Any]:
     """Return the SDK's options for a path of the gateway's own."""
     options: dict[str, Any] = {"params": dict(query)}
-    if token is not None:
-        options["headers"] = {"Authorization": f"Bearer {token}"}
+    if as_identity:
+        options["headers"] = {"Authorization": _BY_IDENTITY}
     if once:
         options["max_retries"] = 0
     return options

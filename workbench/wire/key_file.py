@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from workbench.errors import GatewayUnreachable, InvalidInput, WorkbenchError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MountedKey:
     """What a key file holds."""
 
-    key: str
+    key: str = field(repr=False)
     """The gateway key, `wbx-...` or `wbp-...`."""
     expires_at: str | None
     """UTC time in ISO 8601, or None if the key has no end."""
     gateway_url: str
     """Root URL of the gateway, without `/v1`."""
-
-    def __repr__(self) -> str:
-        return f"MountedKey(key='{self.key[:7]}...', expires_at={self.expires_at!r}, gateway_url={self.gateway_url!r})"
 
 
 def read_key_file(path: Path) -> MountedKey:

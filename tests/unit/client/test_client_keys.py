@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.client.find import find_identity, find_keys, same_origin
-from workbench.client.keys import DeskKey, FileKey, FixedKey
+from workbench.client.keys import Access, DeskKey, FileKey, FixedKey
 from workbench.errors import AuthenticationFailed, GatewayUnreachable, InvalidInput
 from workbench.settings import mounted_environment
 from workbench.wire.embedded import GatewayRecord, write_record
@@ -131,8 +131,8 @@ def test_a_file_that_stays_the_same_is_read_once(key_file):
 
 def test_the_same_key_is_no_renewed_one(key_file):
     source = FileKey(key_file)
-    assert source.renewed("wbx-mounted") is None
-    renewed = source.renewed("wbx-older")
+    assert source.renewed(source.current()) is None
+    renewed = source.renewed(Access(URL, "wbx-older"))
     assert renewed is not None
     assert renewed.key == "wbx-mounted"
 
