@@ -20,7 +20,7 @@ _JLPM = "from jupyter_builder.jlpm import main; main()"
 _PATIENCE = 240.0  # seconds for one step: a network that is closed keeps nobody
 
 
-class PanelHook(BuildHookInterface):  # type: ignore[type-arg]
+class PanelHook(BuildHookInterface):
     """What hatchling asks before it makes a wheel, editable or not."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

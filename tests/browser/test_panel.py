@@ -5,44 +5,53 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
+
+from workbench.testing.simulator import simulated_providers
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Lab, StartLab
 
 pytestmark = pytest.mark.browser
 
 PRICED = """
-[providers.local]
-kind = "local"
+[providers.sim]
+kind = "openai_compatible"
+base_url = "{url}/v1"
+credential = {{ env = "SIMULATED_KEY" }}
 [[models]]
-name = "smollm2-135m"
-deployments = [{ provider = "local", model = "smollm2-135m" }]
+name = "sim-chat"
+deployments = [{{ provider = "sim", model = "sim-chat" }}]
 [models.price]
 input = 1000
 output = 1000
 """
 CELL = (
     "import openai; print('answer:', openai.OpenAI().chat.completions.create("
-    'model="smollm2-135m", max_tokens=4, temperature=0, messages=[{"role": "user", "content": "Say hello."}]'
+    'model="sim-chat", max_tokens=10, messages=[{"role": "user", "content": "Say hello."}]'
     ").choices[0].message.content)"
 )
 
 
 @pytest.fixture
-def lab(home: Path, weights: Path, tmp_path: Path, start_lab) -> Iterator:
-    shutil.copytree(weights, home / "models")
+def lab(home: Path, tmp_path: Path, start_lab: StartLab) -> Iterator[Lab]:
+    """A JupyterLab whose one model is simulated, and dear."""
     config = tmp_path / "priced.toml"
-    config.write_text(PRICED, "utf-8")
-    with start_lab(home, tmp_path, {"WORKBENCH_CONFIG": str(config)}) as lab:
-        yield lab
+    with simulated_providers() as providers:
+        config.write_text(PRICED.format(url=providers.url), "utf-8")
+        told = {"WORKBENCH_CONFIG": str(config), "SIMULATED_KEY": providers.credential}
+        with start_lab(home, tmp_path, told) as lab:
+            yield lab
 
 
 def test_the_panel_tells_the_spend_of_a_call_and_what_to_do_when_the_gateway_is_gone(
-    lab, page: Page, run_cell, home: Path
+    lab: Lab, page: Page, run_cell: Callable[[Page, Locator], None], home: Path
 ) -> None:
     page.goto(lab.url())
     page.locator(".jp-LauncherCard[data-category='Notebook']").first.click(timeout=120_000)
@@ -55,7 +64,7 @@ def test_the_panel_tells_the_spend_of_a_call_and_what_to_do_when_the_gateway_is_
     page.locator(".lm-TabBar-tab[data-id='genai-workbench-panel']").click()
     panel = page.locator("#genai-workbench-panel")
     calls = panel.get_by_role("region", name="Last calls")
-    calls.locator("tbody tr").filter(has_text="smollm2-135m").first.wait_for(timeout=30_000)
+    calls.locator("tbody tr").filter(has_text="sim-chat").first.wait_for(timeout=30_000)
     assert re.search(r"\$0\.0\d", calls.inner_text()), calls.inner_text()
     models = panel.get_by_role("region", name="Models")
     assert "$1000.00 / $1000.00" in models.inner_text()

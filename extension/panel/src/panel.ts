@@ -120,7 +120,7 @@ export class WorkbenchPanel extends Widget {
     ];
     if (mounted && kernel) {
       const renew = button('Renew', "Put a new key in the place of this kernel's", () => void this.renew(kernel));
-      rows.push(["This kernel's key ends", element('span', [until(mounted.expires_at), ' ', renew])]);
+      rows.push(['Key ends', element('span', [until(mounted.expires_at), ' ', renew])]);
     }
     for (const [name, words] of Object.entries(PARTS)) {
       const cap = key.budget?.[name];
@@ -130,7 +130,7 @@ export class WorkbenchPanel extends Widget {
       }
     }
     if (!Object.keys(PARTS).some(name => key.left?.[name] !== undefined)) {
-      rows.push(['Budget', 'none: what you spend is only counted']);
+      rows.push(['Budget', 'none']);
     }
     return section('You', [facts(rows)]);
   }
@@ -140,7 +140,7 @@ export class WorkbenchPanel extends Widget {
       return section('Last calls', failed(this.calls));
     }
     const sum = is(this.usage)
-      ? [element('p', `${this.usage.total.calls} calls from this server cost ${usd(this.usage.total.cost_usd)}.`)]
+      ? [element('p', `Calls of this server: ${this.usage.total.calls}, for ${usd(this.usage.total.cost_usd)} in all.`)]
       : failed(this.usage);
     const rows = this.calls.map(call => [
       new Date(call.time).toLocaleTimeString(),
@@ -157,14 +157,13 @@ export class WorkbenchPanel extends Widget {
     }
     const rows = this.models.slice(0, MODELS_SHOWN).map(model => {
       const price = model.catalogue?.price;
-      return [model.id, model.catalogue?.task ?? '', usd(price?.input), usd(price?.output)];
+      return [model.id, model.catalogue?.task ?? '', `${usd(price?.input)} / ${usd(price?.output)}`];
     });
     const more = this.models.length - rows.length;
     const note = more > 0 ? [element('p', `${more} more: %models lists all.`, 'wbp-none')] : [];
-    const heads = ['Model', 'For', 'In', 'Out'];
     return section('Models', [
-      table(heads, rows, 'No model may be called.'),
-      element('p', 'US dollars per million tokens.', 'wbp-none'),
+      table(['Model', 'For', 'In / out'], rows, 'No model may be called.'),
+      element('p', 'US dollars per million tokens that go in and come out.', 'wbp-none'),
       ...note
     ]);
   }
