@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from workbench.errors import GatewayUnreachable, NotFound, Unavailable, WorkbenchError
@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     from workbench_jupyter.connection import Connection
 
 Mount = Literal["respect", "always"]
-State = Literal["starting", "ready", "failed"]
+State = Literal["starting", "ready", "restarting", "failed"]
 REQUEST_TIMEOUT = 3.0  # seconds; within them the notebook tells that a gateway does not answer
+_LOOK_TIMEOUT = 2.0  # seconds
 _FOLLOWS = "Check WORKBENCH_GATEWAY_URL, or ask whoever runs that gateway; once it answers, the key follows by itself."
 _log = logging.getLogger(__name__)
 _LIFE = 12 * 3600
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the gateway is."""
+
+    state: State
+    """How far it has come."""
+    error: WorkbenchError | None = None
+    """What is wrong with it, with a hint."""
 
 
 class Broker:
@@ -82,6 +93,25 @@ class Broker:
         if (failure := self._connecting.exception()) is not None:
             return _as_ours(failure)
         return (self._embedded.last_error if self._embedded is not None else None) or self._refusal
+
+    async def look(self) -> Seen:
+        """Return how the gateway is now; one that was there is asked, and has two seconds to answer."""
+        connection = self._connection()
+        if connection is None or (self._embedded is not None and self._embedded.last_error is not None):
+            return Seen(self.state, self.error)
+        try:
+            await self._in_thread(lambda: connection.desk.ask("GET", "/healthz", None, timeout=_LOOK_TIMEOUT))
+        except GatewayUnreachable as error:
+            if self._embedded is None:
+                return Seen("failed", GatewayUnreachable(error.message, hint=_FOLLOWS))
+            if self._embedded.is_alive:
+                pid = self._embedded.address.pid if self._embedded.address else 0
+                hint = f"It hangs, or has much to do. Where it does not come back: kill -9 {pid}; it is started again."
+                return Seen("failed", GatewayUnreachable(error.message, hint=hint))
+            return Seen("restarting", _ended())
+        # It answers: that it once did not is over. That it gave no key is not.
+        refused = self._refusal is not None and not isinstance(self._refusal, GatewayUnreachable)
+        return Seen("failed", self._refusal) if refused else Seen("ready")
 
     def start(self) -> None:
         """Begin to reach the gateway, unless that is under way or done; returns at once."""
@@ -225,6 +255,14 @@ class Broker:
 
     def _moved(self, address: GatewayAddress) -> None:
         self.on_move(address.url)
+
+
+def _ended() -> GatewayUnreachable:
+    return GatewayUnreachable(
+        "The gateway has ended and is being started again.",
+        hint="Calls work again in some seconds; neither the kernel nor Jupyter has to be restarted.",
+        code="gateway_restarting",
+    )
 
 
 def _starting() -> GatewayUnreachable:

@@ -117,7 +117,13 @@ class Mounts:
         identity = await asyncio.to_thread(_identity, environ, folder) if self._broker.configured_url else {}
         withheld = self._broker.withheld
         mine = environment(
-            mounted.plan, environ, key_file=folder.key_file(kernel_id), gateway_url=url, key=shown, relay_url=relay_url, withheld=withheld
+            mounted.plan,
+            environ,
+            key_file=folder.key_file(kernel_id),
+            gateway_url=url,
+            key=shown,
+            relay_url=relay_url,
+            withheld=withheld,
         )
         return mine | identity
 
@@ -134,6 +140,25 @@ class Mounts:
         for key_id in mounted.key_ids if mounted else ():
             if not await self._broker.revoke(key_id):
                 self._in_background(self._revoke(key_id))
+
+    async def renew(self, kernel_id: str) -> Mounted:
+        """Put another key in the place of a kernel's, or mount the one that it waits for; return what it has then.
+
+        Raises NotFound for a kernel that is not this server's, and what kept it from having another key.
+        """
+        before = self._mounted.get(kernel_id)
+        if before is None:
+            raise NotFound(f"This server has no kernel {kernel_id[:80]!r} that keys are mounted in.")
+        folder = await self.open()
+        await (self._renew(before, folder) if before.key_id else self._mount_late(before, folder))
+        after = self._mounted.get(kernel_id, before)
+        if after.error is not None:
+            raise after.error
+        if after is before:
+            raise Unavailable(
+                "The key was not renewed, and the one before it goes on.", hint="The Jupyter server's log says why."
+            )
+        return after
 
     async def open(self) -> RuntimeFolder:
         """Make the folder of key files, sweep those of killed servers, and revoke the keys that they had mounted."""

@@ -21,14 +21,15 @@ class Status:
     untouched: str | None
     """Why kernels are started without a key on purpose; None if they get one."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what may be told."""
+    async def look(self) -> dict[str, Any]:
+        """Return what may be told, the gateway's state as it is now."""
+        seen = await self.broker.look()
         return {
             "gateway": {
                 "url": self.broker.url,
                 "kind": "configured" if self.broker.configured_url else "embedded",
-                "state": self.broker.state,
-                "problem": _problem(self.broker.error),
+                "state": seen.state,
+                "problem": problem(seen.error) if seen.error else None,
             },
             "untouched": self.untouched,
             "relay": self.mounts.relay.as_dict() if self.mounts.relay else None,
@@ -43,9 +44,10 @@ def _kernel(mounted: Mounted) -> dict[str, Any]:
         "expires_at": mounted.expires_at,
         "mounted": [sdk.name for sdk in mounted.plan.sdks],
         "notices": list(mounted.plan.notices),
-        "problem": _problem(mounted.error),
+        "problem": problem(mounted.error) if mounted.error else None,
     }
 
 
-def _problem(error: WorkbenchError | None) -> dict[str, Any] | None:
-    return {"message": error.message, "hint": error.hint, "code": error.error_code} if error else None
+def problem(error: WorkbenchError) -> dict[str, Any]:
+    """Return what may be told of an error: `{message, hint, code}`."""
+    return {"message": error.message, "hint": error.hint, "code": error.error_code}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from workbench.errors import SettingsError, WorkbenchError
 from workbench.settings import Settings, home_folder, load_settings
@@ -57,7 +59,7 @@ def all_checks(config: Path | None, *, start: bool) -> Iterator[Finding]:
     yield Finding("configuration", True, str(settings.file or "the embedded default"))
     yield gateway(settings, config, start=start)
     yield tracking_store(settings)
-    yield jupyter_extension()
+    yield from jupyter()
     yield browser()
 
 
@@ -198,26 +200,68 @@ def _newest_schema() -> tuple[str, set[str]] | None:
     return (newest.pop(), revisions) if len(newest) == 1 else None
 
 
-def jupyter_extension() -> Finding:
-    """Look whether Jupyter servers of this environment load the extension."""
-    try:
-        from jupyter_core.paths import jupyter_config_path
-    except ImportError:
-        return Finding("jupyter extension", False, "Jupyter is not installed", _INSTALL)
-    if find_spec("workbench_jupyter") is None:
-        return Finding("jupyter extension", False, "workbench_jupyter is not installed", _INSTALL)
+def jupyter() -> Iterator[Finding]:
+    """Look whether Jupyter servers of this environment load the extension, mount keys, and show the tiles."""
+    if find_spec("jupyter_core") is None:
+        yield Finding("jupyter extension", False, "Jupyter is not installed", _INSTALL)
+        return
+    yield _server_extension("jupyter extension", "workbench_jupyter", _INSTALL)
+    yield provisioner()
+    yield _server_extension(
+        "jupyter launcher tiles", "jupyter_server_proxy", 'pip install "jupyter-server-proxy>=4.6"', needed=False
+    )
+
+
+def _server_extension(what: str, package: str, install: str, *, needed: bool = True) -> Finding:
+    """Look whether a server extension is installed, and enabled by the folder of configurations that counts most."""
+    from jupyter_core.paths import jupyter_config_path
+
+    if find_spec(package) is None:
+        return Finding(what, False, f"{package} is not installed", install, needed=needed)
     enabled = None
     for folder in reversed(jupyter_config_path()):  # the first folder counts most
         for file in sorted((Path(folder) / "jupyter_server_config.d").glob("*.json")):
-            try:
-                told = json.loads(file.read_text("utf-8"))["ServerApp"]["jpserver_extensions"]["workbench_jupyter"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            enabled = (bool(told), file)
+            told = _told(file, "ServerApp", "jpserver_extensions", package)
+            if told is not None:
+                enabled = (bool(told), file)
     if enabled is None or not enabled[0]:
         found = f"disabled in {enabled[1]}" if enabled else "not enabled"
-        return Finding("jupyter extension", False, found, "jupyter server extension enable workbench_jupyter")
-    return Finding("jupyter extension", True, f"enabled in {enabled[1]}")
+        return Finding(what, False, found, f"jupyter server extension enable {package}", needed=needed)
+    return Finding(what, True, f"enabled in {enabled[1]}", needed=needed)
+
+
+def provisioner() -> Finding:
+    """Look whether kernels will be started by what mounts keys; configurations in Python are not run to see."""
+    from jupyter_core.paths import jupyter_config_path
+
+    what, ours = "jupyter kernels' keys", "workbench-provisioner"
+    if not metadata.entry_points(group="jupyter_client.kernel_provisioners", name=ours):
+        return Finding(what, False, f"no provisioner {ours} is installed", _INSTALL)
+    others = [("JUPYTER_DEFAULT_PROVISIONER_NAME", os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME"))]
+    names = ("jupyter_server_config.json", "jupyter_config.json")
+    files = [Path(folder) / name for folder in jupyter_config_path() for name in names]
+    others += [(str(file), _told(file, "KernelProvisionerFactory", "default_provisioner_name")) for file in files]
+    for where, name in others:
+        if name not in (None, "", ours, "local-provisioner"):
+            found = f"{where} names the provisioner {name}; kernels that it starts elsewhere get no key"
+            return Finding(what, False, found, f"take it out of {where}", needed=False)
+    if os.environ.get("JUPYTER_GATEWAY_URL"):
+        return Finding(
+            what, False, "JUPYTER_GATEWAY_URL has kernels run elsewhere; they get no key", "unset JUPYTER_GATEWAY_URL",
+            needed=False,
+        )  # fmt: skip
+    return Finding(what, True, f"mounted by {ours}, the default of servers with the extension")
+
+
+def _told(file: Path, *names: str) -> Any:
+    """Return what a JSON file tells under these names; None where it tells nothing."""
+    try:
+        told = json.loads(file.read_text("utf-8"))
+        for name in names:
+            told = told[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return told
 
 
 def browser() -> Finding:

@@ -95,6 +95,11 @@ class EmbeddedGateway:
         return self._address
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the process that was last seen is there, well or not."""
+        return self._address is not None and _is_gateway(self._address.pid)
+
+    @property
     def lease_id(self) -> str:
         """The lease to issue keys with: they are revoked when this process ends."""
         if self._lease is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,13 @@ from workbench.errors import MissingComponent
 from workbench.services.ports import LOOPBACK
 from workbench.services.processes import Program, python_module
 from workbench.settings import Settings
+
+_STREAMLIT = {
+    "STREAMLIT_SERVER_HEADLESS": "true",
+    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal",
+}
 
 
 def jupyter_lab(settings: Settings, *, port: int, token: str, folder: Path) -> Program:
@@ -33,20 +41,22 @@ def jupyter_server(
     return replace(program, command=(*program.command, *wish))
 
 
-def mlflow_ui(settings: Settings, *, port: int) -> Program:
-    """Return MLflow's own pages on the tracking data of the home."""
+def mlflow_ui(settings: Settings, *, port: int = 0, socket: Path | None = None) -> Program:
+    """Return MLflow's own pages on the tracking data of the home, at a port, or on a socket in a private folder."""
     _require("mlflow", extra="tracking")
-    url = f"http://{LOOPBACK}:{port}"
+    url = f"http://{LOOPBACK}:{port}" if socket is None else ""
     artifacts = (settings.home / "artifacts").as_uri()
+    # Behind a socket whoever reaches it has been let in, under a name that MLflow can't know.
+    place = ("--uvicorn-opts", f"--uds {shlex.quote(str(socket))}", "--disable-security-middleware") if socket else ()
     return Program(
-        name="mlflow",
+        name="mlflow" if socket is None else "mlflow-tile",
         # One worker: it is one person's, and each takes 300 MB.
         command=python_module(
             "mlflow", "ui", "--backend-store-uri", settings.tracking_uri, "--default-artifact-root", artifacts,
-            "--host", LOOPBACK, "--port", str(port), "--workers", "1",
+            "--host", LOOPBACK, "--port", str(port), "--workers", "1", *place,
         ),
         url=url,
-        ready_url=f"{url}/health",
+        ready_url=f"{url}/health" if url else "",
         environment={
             **_configuration(settings),
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -55,24 +65,28 @@ def mlflow_ui(settings: Settings, *, port: int) -> Program:
     )  # fmt: skip
 
 
-def streamlit_app(settings: Settings, *, port: int) -> Program:
-    """Return the app in which answers are compared blind, rated and promoted."""
+def streamlit_app(settings: Settings, *, port: int = 0, socket: Path | None = None) -> Program:
+    """Return the app in which answers are compared blind, rated and promoted, at a port or on a socket."""
     _require("streamlit", extra="app")
     found = find_spec("workbench_app")
     if found is None or not found.submodule_search_locations:
         raise MissingComponent("The app is not installed.", hint='pip install "genai-workbench[app]"')
+    if socket is not None:
+        return Program(
+            name="app-tile",
+            command=python_module("uvicorn", "workbench_app.asgi:app", "--uds", str(socket), "--log-level", "warning"),
+            environment={**_configuration(settings), **_STREAMLIT},
+        )
     url = f"http://{LOOPBACK}:{port}"
     main = Path(next(iter(found.submodule_search_locations))) / "main.py"
     return Program(
         name="app",
         command=python_module(
-            "streamlit", "run", str(main), "--server.headless", "true", "--server.address", LOOPBACK,
-            "--server.port", str(port), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false",
-            "--client.toolbarMode", "minimal",
+            "streamlit", "run", str(main), "--server.address", LOOPBACK, "--server.port", str(port),
         ),
         url=url,
         ready_url=f"{url}/_stcore/health",
-        environment=_configuration(settings),
+        environment={**_configuration(settings), **_STREAMLIT},
     )  # fmt: skip
 
 

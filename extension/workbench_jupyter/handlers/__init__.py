@@ -1,0 +1,1 @@
+"""What the server answers a browser below `/workbench/`: states, figures and models' answers, and never a key."""
