@@ -16,7 +16,7 @@ from workbench.cli.options import config_option, json_option
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Run on this model; may stand several times.")
 @json_option
 def command(*, config: Path | None, full: bool, models: tuple[str, ...], as_json: bool) -> None:
-    """Run notebooks/01 on the embedded model and tell what came of it.
+    """Run notebooks/demo.ipynb on the embedded model and tell what came of it.
 
     A real Jupyter server starts a kernel with a mounted key; in it two prompts are compared on customer-support
     conversations, rated by a rule, and the better one is promoted if the difference is real; then a question is

@@ -20,7 +20,7 @@ from workbench.services.ports import free_port
 from workbench.services.programs import jupyter_server
 from workbench.settings import EMBEDDED_MODELS, Settings, load_settings
 
-NOTEBOOK = "01-first-experiment.ipynb"
+NOTEBOOK = "demo.ipynb"
 EMBEDDED_CHAT, ENCODER = "smollm2-135m", "all-minilm-l6-v2"
 CASES = 14
 _CELL_TIMEOUT = 1800.0  # seconds; the experiment with --full on two busy cores takes minutes
