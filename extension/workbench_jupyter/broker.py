@@ -163,6 +163,7 @@ class Broker:
         key = await self._in_thread(
             lambda: connection.desk.rotate(key_id, overlap_seconds=overlap_seconds, timeout=REQUEST_TIMEOUT)
         )
+        self.on_key(key.key)
         return key, connection.desk.url
 
     async def sdks(self, key: MountedKey | None) -> tuple[Sdk, ...]:
