@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError as WorkbenchError
     from workbench.interactive.answer import last as last
     from workbench.interactive.chat import chat as chat
+    from workbench.interactive.history import history as history
+    from workbench.interactive.offer import offer as offer
     from workbench.prompts import load as prompt
     from workbench.widgets import panel as panel
 
@@ -27,8 +29,10 @@ _NAMES = {
     "AsyncGateway": ("workbench.client", "AsyncGateway"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
     "chat": ("workbench.interactive.chat", "chat"),
+    "history": ("workbench.interactive.history", "history"),
     "last": ("workbench.interactive.answer", "last"),
     "panel": ("workbench.widgets", "panel"),
+    "offer": ("workbench.interactive.offer", "offer"),
     "prompt": ("workbench.prompts", "load"),
     "usage": ("workbench.client.usage", "usage"),
 }
@@ -37,6 +41,7 @@ _ROOMS = (
     "evidence",
     "experiments",
     "feedback",
+    "history",
     "images",
     "prompts",
     "rag",
@@ -57,6 +62,7 @@ __all__ = [
     "feedback",
     "images",
     "last",
+    "offer",
     "panel",
     "prompt",
     "prompts",

@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import read_key_file
 from workbench.wire.variables import GATEWAY_URL, KEY_FILE
+from workbench_jupyter.offering import Offering
 from workbench_jupyter.scrubbing.history import guard_history
 from workbench_jupyter.variables import NOTICE, RELAY, STARTING, mounted_sdks
 
@@ -80,6 +81,7 @@ def load_ipython_extension(shell: Any) -> None:
     guard_history(shell)
     if not os.environ.get(KEY_FILE):
         return
+    Offering(shell)
     key = KernelKey(os.environ)
     running = CellFile(Path(os.environ[KEY_FILE]))
     waited = False

@@ -12,6 +12,7 @@ from workbench.client import models as choice
 from workbench.client.models import Advice, Wish
 from workbench.client.report_desk import frame
 from workbench.client.results import PublishedPrompt
+from workbench.wire.tags import write_tags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +42,24 @@ def me() -> Ask[dict[str, Any]]:
     return Ask("/me", dict)
 
 
-def calls(request_id: str | None) -> Ask[list[dict[str, Any]]]:
-    """Ask for the caller's own ledger rows."""
-    return Ask("/me/calls", answers.read_rows, query={"request_id": request_id} if request_id else {})
+MOST_CALLS = 1000
+"""Ledger rows that the gateway gives at once."""
+
+
+def calls(
+    request_id: str | None, *, tags: Mapping[str, str] | None, since: str | None, limit: int, cursor: str | None
+) -> Ask[tuple[list[dict[str, Any]], str | None]]:
+    """Ask for the caller's own ledger rows, and for the place where the next ones begin."""
+    told = {"request_id": request_id, "since": since, "cursor": cursor, "limit": str(min(limit, MOST_CALLS))}
+    query = {name: value for name, value in told.items() if value}
+    if tags:
+        query["tags"] = write_tags(tags)
+    return Ask("/me/calls", lambda body: (answers.read_rows(body), body.get("next")), query=query)
+
+
+def call_body(request_id: str) -> Ask[dict[str, Any]]:
+    """Ask what was said in one of the caller's own calls."""
+    return Ask(f"/me/calls/{quote(request_id, safe='')}/body", dict)
 
 
 def own_usage() -> Ask[dict[str, Any]]:

@@ -140,9 +140,31 @@ class AsyncGateway(Base):
         """Return what the key is: kind, owner, expiry, scopes, limits."""
         return await self._ask(asks.me())
 
-    async def calls(self, request_id: str | None = None) -> list[dict[str, Any]]:
-        """Return the caller's ledger rows, newest first, or the rows of one call."""
-        return await self._ask(asks.calls(request_id))
+    async def calls(
+        self,
+        request_id: str | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        since: str | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return the caller's ledger rows, newest first, or the rows of one call.
+
+        With `tags` they are those of all exploration keys of the caller's that carry these tags; `since` is a time, or
+        `7d` for so long ago.
+        """
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            wanted = asks.calls(request_id, tags=tags, since=since, limit=limit - len(rows), cursor=cursor)
+            page, cursor = await self._ask(wanted)
+            rows += page
+            if cursor is None or len(rows) >= limit:
+                return rows
+
+    async def call_body(self, request_id: str) -> dict[str, Any]:
+        """Return what was said in one of the caller's own exploration calls; raises NotFound where it is not kept."""
+        return await self._ask(asks.call_body(request_id))
 
     async def own_usage(self) -> dict[str, Any]:
         """Return what the caller's own calls used and cost: sums, and a row for each of its `models`."""

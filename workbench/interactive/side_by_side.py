@@ -13,13 +13,12 @@ from workbench.errors import InvalidInput, ProviderError, WorkbenchError
 from workbench.interactive.answer import keep
 from workbench.interactive.live import PAUSE, Output, in_notebook
 from workbench.interactive.markdown import bundle
+from workbench.widgets.panels import columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.client import Stream
-
-_CELL = 'style="vertical-align:top;text-align:left;white-space:normal"'
 
 
 @dataclass
@@ -89,9 +88,9 @@ def ask_all(models: Sequence[str], ask: Callable[[str], Stream]) -> SideBySide:
     """
     if len(set(models)) < 2:
         raise InvalidInput("There is nothing to compare with.", hint="Name two or more models: --compare a,b.")
-    columns = tuple(Column(model) for model in dict.fromkeys(models))
+    asked = tuple(Column(model) for model in dict.fromkeys(models))
     stop = threading.Event()
-    threads = [threading.Thread(target=_read, args=(column, ask, stop), daemon=True) for column in columns]
+    threads = [threading.Thread(target=_read, args=(column, ask, stop), daemon=True) for column in asked]
     output = Output() if in_notebook() else None
     for thread in threads:
         thread.start()
@@ -100,21 +99,21 @@ def ask_all(models: Sequence[str], ask: Callable[[str], Stream]) -> SideBySide:
             for thread in threads:
                 thread.join(PAUSE / len(threads))
             if output is not None:
-                output.show(_content(columns))
+                output.show(_content(asked))
     except KeyboardInterrupt:
-        for column in columns:
+        for column in asked:
             column.error = column.error or (None if column.answer else "interrupted")
         raise
     finally:
         stop.set()
         if output is not None:
-            output.show(_content(columns))
+            output.show(_content(asked))
         else:
-            print(_plain(columns))  # noqa: T201 - a terminal has no other place for it
-        keep(SideBySide(columns))
-    if all(column.answer is None for column in columns):
-        raise ProviderError("No model answered.", hint=columns[0].error)
-    return SideBySide(columns)
+            print(_plain(asked))  # noqa: T201 - a terminal has no other place for it
+        keep(SideBySide(asked))
+    if all(column.answer is None for column in asked):
+        raise ProviderError("No model answered.", hint=asked[0].error)
+    return SideBySide(asked)
 
 
 def _read(column: Column, ask: Callable[[str], Stream], stop: threading.Event) -> None:
@@ -132,23 +131,17 @@ def _read(column: Column, ask: Callable[[str], Stream], stop: threading.Event) -
         column.error = f"{type(error).__name__}: {error}"
 
 
-def _content(columns: Sequence[Column]) -> Mapping[str, str]:
-    width = f"width:{100 // len(columns)}%"
-    heads = "".join(f'<th style="text-align:left;{width}">{html.escape(column.model)}</th>' for column in columns)
-    texts = "".join(f"<td {_CELL}>{bundle(column.text)['text/html']}</td>" for column in columns)
-    facts = "".join(
-        f'<td {_CELL}><span style="opacity:.6;font-size:85%">{html.escape(column.facts)}</span></td>'
-        for column in columns
-    )
-    table = (
-        f'<table style="width:100%;table-layout:fixed"><thead><tr>{heads}</tr></thead>'
-        f"<tbody><tr>{texts}</tr><tr>{facts}</tr></tbody></table>"
-    )
-    return {"text/html": table, "text/plain": _plain(columns)}
+def _content(asked: Sequence[Column]) -> Mapping[str, str]:
+    return {"text/html": columns((column.model, _panel(column)) for column in asked), "text/plain": _plain(asked)}
 
 
-def _plain(columns: Sequence[Column]) -> str:
-    return "\n\n".join(f"== {column.model} ({column.facts})\n{column.text}" for column in columns)
+def _panel(column: Column) -> str:
+    facts = f'<div style="opacity:.6;font-size:85%">{html.escape(column.facts)}</div>'
+    return bundle(column.text)["text/html"] + facts
+
+
+def _plain(asked: Sequence[Column]) -> str:
+    return "\n\n".join(f"== {column.model} ({column.facts})\n{column.text}" for column in asked)
 
 
 def models_in(text: str) -> list[str]:

@@ -80,6 +80,11 @@ class Kernel:
                 ran.status = reply["content"]["status"]
         return ran
 
+    def press(self, model_id: str, verb: str) -> None:
+        """Do what a browser does when a button of one of our live views is pressed for the first time."""
+        content = {"comm_id": model_id, "data": {"method": "custom", "content": {"verb": verb, "turn": 0}}}
+        self._client.shell_channel.send(self._client.session.msg("comm_msg", content))
+
     def interrupt(self) -> None:
         """Do what the stop button does."""
         self._manager.interrupt_kernel()

@@ -14,7 +14,7 @@ import click
 from workbench.cli.models.engines import model_desk
 from workbench.cli.options import config_option, json_option
 from workbench.cli.which_gateway import url_option
-from workbench.errors import GatewayUnreachable, InvalidInput, NotFound
+from workbench.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from workbench.cli.models.probe import Facts
@@ -156,8 +156,8 @@ def _provider(desk: ModelDesk, entry: dict[str, Any], wanted: str, config: Path 
 
     Destinations come from the configuration only, so a new one is written there and the gateway reads it again.
     """
+    from workbench.client.onboarding import put_provider
     from workbench.settings import CONFIG_NAME, config_path, home_folder, load_settings
-    from workbench.settings.edit import add_provider
 
     settings = load_settings(config, credentials=False)
     for name, provider in settings.providers.items():
@@ -167,22 +167,7 @@ def _provider(desk: ModelDesk, entry: dict[str, Any], wanted: str, config: Path 
     while name in settings.providers:
         name, number = f"{wanted}-{number}", number + 1
     path = config_path(config) or home_folder() / CONFIG_NAME
-    before = path.read_text("utf-8") if path.exists() else None
-    add_provider(path, name, entry)
-    try:
-        added = desk.reload()["providers"]["added"]
-        if name not in added:
-            raise GatewayUnreachable(
-                f"The gateway at {desk.url} reads another configuration than {path}: it has no provider {name!r} now.",
-                hint="Name the file that it was started with: --config FILE.",
-            )
-    except BaseException:
-        # Nothing half done is left: the file is as it was.
-        if before is None:
-            path.unlink()
-        else:
-            path.write_text(before, "utf-8")
-        raise
+    put_provider(desk, path, name, entry)
     click.echo(f"Provider {name} stands in {path} now.", err=True)
     return name
 
