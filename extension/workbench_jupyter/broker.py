@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from workbench.errors import GatewayUnreachable, NotFound, Unavailable, WorkbenchError
+from workbench.errors import AuthenticationFailed, GatewayUnreachable, NotFound, Unavailable, WorkbenchError
 from workbench.wire.variables import Sdk, rows_for
 from workbench_jupyter.variables import HUB_TOKENS, SERVER_ONLY, STARTING
 
@@ -188,7 +188,8 @@ class Broker:
             return True  # it was another gateway's
         except WorkbenchError as error:
             _log.warning("The key %s was not revoked: %s", key_id, error)
-            return not error.retryable
+            may_renew = connection.renewed_in_place and isinstance(error, AuthenticationFailed)
+            return not (error.retryable or may_renew)
         return True
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from workbench.client.desk import is_loopback
 from workbench.client.key_desk import KeyDesk
 from workbench.errors import AuthenticationFailed, InvalidInput
 from workbench.services.embedded import EmbeddedGateway, running_gateway
-from workbench.settings import Settings, identity_token, mounted_environment
+from workbench.settings import Settings, found_identity, identity_token, mounted_environment
 from workbench.wire.embedded import read_owner_token
 
 
@@ -27,12 +27,12 @@ class Connection:
     """Keys end with it; None at a gateway that is not ours."""
     expires_in: int
     """Life of a key, in seconds."""
-    named: bool = False
-    """Whether the environment names the identity; a file that it names may hold another token by now."""
+    renewed_in_place: bool = False
+    """Whether the identity stands in a file that may hold another token by now."""
 
     def current(self) -> Connection:
         """Return the connection with the identity of the moment."""
-        if not self.named:
+        if not self.renewed_in_place:
             return self
         with suppress(AuthenticationFailed):  # while its file is away, the token that it held goes on
             token = identity_token()
@@ -67,8 +67,8 @@ def connect_configured(url: str, settings: Settings) -> Connection:
             f"WORKBENCH_GATEWAY_URL is {url!r}, which is no root URL of a gateway.",
             hint="Set it to a URL such as https://gateway.example.com and restart Jupyter.",
         )
-    identity = identity_token()
-    named = identity is not None
+    found = found_identity()
+    identity = found.text if found else None
     if identity is None and is_loopback(url):
         # The owner's token is a secret of this machine: it is never sent to another one.
         identity = read_owner_token(settings.home)
@@ -80,7 +80,8 @@ def connect_configured(url: str, settings: Settings) -> Connection:
             "by itself.",
             code="missing_key",
         )
-    return Connection(KeyDesk(url, identity), lease=None, expires_in=_life(settings), named=named)
+    renewed = found is not None and found.renewed_in_place
+    return Connection(KeyDesk(url, identity), lease=None, expires_in=_life(settings), renewed_in_place=renewed)
 
 
 def _life(settings: Settings) -> int:

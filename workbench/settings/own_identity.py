@@ -24,6 +24,8 @@ class IdentityToken:
     """The token itself."""
     way_out: str
     """What to do where a gateway refuses it."""
+    renewed_in_place: bool = False
+    """Whether another one may stand there later."""
 
 
 def found_identity(environ: Mapping[str, str] | None = None) -> IdentityToken | None:
@@ -69,4 +71,4 @@ def _in_file(path: Path) -> IdentityToken:
     # What has more than one word would not go into a header, and what went wrong with a file is often a page of text.
     if not text or len(text) > _LONGEST or len(text.split()) > 1:
         raise AuthenticationFailed(f"{path} holds no identity token.", hint=way_out, code="missing_key")
-    return IdentityToken(text, way_out)
+    return IdentityToken(text, way_out, renewed_in_place=True)
