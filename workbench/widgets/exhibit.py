@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import secrets
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ class Exhibit:
         self._twin_id = f"wb-twin-{secrets.token_hex(8)}"
         self._twins: list[Any] = []
         self._live: Any = None
+        self._drawing = threading.Lock()  # what was read in the background is drawn from there
 
     # -- what each kind says
 
@@ -91,11 +93,10 @@ class Exhibit:
 
     def _redraw(self, status: str = "") -> None:
         """Show what is now; a heavy twin follows at the end alone."""
-        if self._live is not None:
-            show(self._live, status=status, body=self._body())
-        if not self._twins:
-            return
-        bundle = self._bundle()
-        if self._ended() or len(bundle["text/html"]) < _HEAVY:
-            for twin in self._twins:
-                twin.update(bundle, raw=True)
+        with self._drawing:
+            if self._live is not None:
+                show(self._live, status=status, body=self._body())
+            bundle = self._bundle() if self._twins else {}
+            if self._ended() or len(bundle.get("text/html", "")) < _HEAVY:
+                for twin in self._twins:
+                    twin.update(bundle, raw=True)

@@ -39,6 +39,7 @@ class Panel(Exhibit):
         super().__init__()
         self._gateway = gateway
         self._reading: threading.Thread | None = None
+        self._asking = False
         self.account: Account | None = None
         """What was read last; None before."""
         self.refresh(wait=_PATIENCE)
@@ -46,6 +47,7 @@ class Panel(Exhibit):
     def refresh(self, *, wait: float = 0.0) -> None:
         """Read everything anew, in the background; return when it is there, or after `wait` seconds."""
         if self._reading is None or not self._reading.is_alive():
+            self._asking = True
             self._reading = threading.Thread(target=self._read, name="workbench-panel", daemon=True)
             self._reading.start()
         if wait:
@@ -66,7 +68,8 @@ class Panel(Exhibit):
         return "Account at the gateway"
 
     def _body(self) -> str:
-        return self._static() + controls("Account", button("refresh", "Refresh", keys="r", shown="r"))
+        asking = "<span>Asking the gateway …</span>" if self._asking else ""
+        return self._static() + controls("Account", button("refresh", "Refresh", keys="r", shown="r"), asking)
 
     def _static(self) -> str:
         account = self.account
@@ -80,7 +83,7 @@ class Panel(Exhibit):
         if verb != "refresh":
             raise InvalidInput(f"There is nothing named {verb!r} to do.")
         self.refresh()
-        return "Asking the gateway …"
+        return ""
 
     # -- how
 
@@ -95,6 +98,7 @@ class Panel(Exhibit):
             finally:
                 if gateway is not self._gateway:
                     gateway.close()
+        self._asking = False
         self._redraw("Read anew.")
 
 

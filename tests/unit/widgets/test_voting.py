@@ -4,7 +4,9 @@ import getpass
 import json
 from dataclasses import replace
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from workbench import feedback, widgets
 from workbench.errors import InvalidInput, TrackingError
@@ -124,6 +126,18 @@ def test_a_notebook_gets_the_twin_beside_the_widget_and_every_vote_brings_it_up_
     while blind.current:
         blind.vote("tie")
     assert "wordy : pictured" in outputs[-1][1]["text/html"]
+
+
+def test_a_notebook_that_is_exported_to_html_shows_the_twin_and_asks_for_no_script_of_a_widget(
+    experiment, tracker, outputs
+):
+    widgets.vote(experiment, rater="gwen", tracker=tracker)._ipython_display_()
+    shown = [nbformat.v4.new_output("display_data", data=bundle) for _, bundle in outputs]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("blind", outputs=shown)])
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    assert "3 pairs of outputs, blind" in page
+    assert "widget-view" not in page
+    assert "<script>alert" not in page
 
 
 def test_the_live_view_hides_the_twin_of_its_own_and_no_other(experiment, tracker, front_end):
