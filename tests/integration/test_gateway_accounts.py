@@ -12,6 +12,7 @@ import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.wire.tags import write_tags
 
 CONFIG = """
 [providers.acme]
@@ -96,3 +97,51 @@ def test_rotated_keys_draw_on_one_gauge_of_all_workers_and_after_a_restart(
         assert left["usd_total"] < 0.4 - cost
         assert left["requests_per_day"] < 1000 - len(good)
         assert rotated(again, line[-1]["id"])["account"] == key["id"]
+
+
+def test_a_notebooks_calls_and_what_was_said_in_them_are_its_owners(
+    providers: SimulatedProviders, environ: dict[str, str], tmp_path: Path
+) -> None:
+    tags = {"x-workbench-tags": write_tags({"notebook": "Menü, 50% off.ipynb", "cell": "c1"})}
+    with running_gateway(tmp_path, config=CONFIG.format(url=providers.url), environ=environ) as gateway:
+        first, second = issued(gateway), issued(gateway)
+        bobs, apps = issued(gateway, owner="bob"), issued(gateway, kind="production", use_case="menus")
+        made = [chat(gateway, key["key"], headers=tags) for key in (first, second, bobs, apps)]
+        ids = [answer.headers["x-request-id"] for answer in made]
+        assert {answer.status_code for answer in made} == {200}
+
+        def found(key: Any, **query: Any) -> list[str]:
+            answer = ask(gateway, "GET", "/me/calls", key["key"], params=query)
+            assert answer.status_code == 200, answer.text
+            return [row["request_id"] for row in answer.json()["data"]]
+
+        notebook = {"tags": tags["x-workbench-tags"].partition(",cell")[0]}
+        assert found(second, **notebook) == [ids[1], ids[0]]
+        assert found(second, tags=["notebook=Menü%2C 50% off.ipynb", "cell=c1"]) == [ids[1], ids[0]]
+        assert found(second, tags="cell=c2") == []
+        assert found(second) == [ids[1]]
+        assert found(bobs, **notebook) == [ids[2]]
+        assert found(apps, **notebook) == [ids[3]]
+        page = ask(gateway, "GET", "/me/calls", first["key"], params={**notebook, "limit": 1}).json()
+        assert [row["request_id"] for row in page["data"]] == [ids[1]]
+        assert found(first, **notebook, cursor=page["next"]) == [ids[0]]
+        assert ask(gateway, "GET", "/me/calls", first["key"], params={"tags": "no tag"}).status_code == 400
+
+        body = ask(gateway, "GET", f"/me/calls/{ids[0]}/body", second["key"])
+        assert body.status_code == 200, body.text
+        assert body.json()["said"]["messages"] == CHAT["messages"]
+        assert body.json()["said"]["text"] == made[0].json()["choices"][0]["message"]["content"]
+        for request_id, key in ((ids[0], bobs), (ids[2], first), (ids[3], apps), (ids[3], first), ("req_x", first)):
+            assert ask(gateway, "GET", f"/me/calls/{request_id}/body", key["key"]).status_code == 404
+
+
+def test_what_is_not_kept_is_told_with_the_setting_that_keeps_it(
+    providers: SimulatedProviders, environ: dict[str, str], tmp_path: Path
+) -> None:
+    config = CONFIG.format(url=providers.url) + '[audit.bodies]\nexploration = "none"\n'
+    with running_gateway(tmp_path, config=config, environ=environ) as gateway:
+        key = issued(gateway)["key"]
+        request_id = chat(gateway, key).headers["x-request-id"]
+        answer = ask(gateway, "GET", f"/me/calls/{request_id}/body", key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "body_not_kept")
+    assert "[audit.bodies] exploration" in answer.json()["error"]["message"]
