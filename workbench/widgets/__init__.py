@@ -4,9 +4,9 @@ Each keeps a static twin in text and HTML, so that a reopened or exported notebo
 and nothing here needs anywidget but the buttons. What models wrote is always escaped.
 """
 
+from workbench.widgets.account_panel import Panel, panel
 from workbench.widgets.comparison import Comparison, compare
 from workbench.widgets.difference import Difference, diff
-from workbench.widgets.panel import Panel, panel
 from workbench.widgets.promotion import PromotionForm, promote
 from workbench.widgets.rating import Rating, rate
 from workbench.widgets.voting import BlindComparison, vote
