@@ -42,7 +42,7 @@ def asked_gateway(url: str | None) -> Asked:
     if token is None:
         raise AuthenticationFailed(
             f"No identity token for the gateway at {asked}.",
-            hint="Start it with `workbench gateway`, or set WORKBENCH_IDENTITY_TOKEN.",
+            hint="Start it with `workbench gateway`, or set WORKBENCH_IDENTITY_TOKEN_FILE or WORKBENCH_IDENTITY_TOKEN.",
             code="missing_key",
         )
     return Asked(asked, token)

@@ -54,7 +54,7 @@ def find_identity(url: str, *, mounted: MountedEnvironment | None = None) -> str
     if token is None:
         raise AuthenticationFailed(
             f"The gateway at {url} must be told who asks, and no identity token was found.",
-            hint="Set WORKBENCH_IDENTITY_TOKEN, or use the gateway of this home.",
+            hint="Set WORKBENCH_IDENTITY_TOKEN_FILE or WORKBENCH_IDENTITY_TOKEN, or use the gateway of this home.",
             code="missing_key",
         )
     return token
