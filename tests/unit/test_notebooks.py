@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from workbench.cli.demo.stage import notebooks_folder
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -29,6 +32,13 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 def test_there_is_one_for_each_trip_and_the_demos() -> None:
     assert [path.stem for path in PATHS] == [*TRIPS, "demo"]
+
+
+def test_the_wheel_carries_them_with_their_data_to_where_the_demo_looks() -> None:
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert carried["notebooks"] == "workbench/notebooks"
+    assert notebooks_folder() == FOLDER  # in a clone; the same function finds them in the wheel
 
 
 def test_it_is_valid(notebook: nbformat.NotebookNode) -> None:
