@@ -13,6 +13,7 @@ from workbench.interactive.pandas_watch import watch
 if TYPE_CHECKING:
     from workbench.client import AsyncGateway as AsyncGateway
     from workbench.client import Gateway as Gateway
+    from workbench.client.bedrock import bedrock as bedrock
     from workbench.client.usage import usage as usage
     from workbench.errors import WorkbenchError as WorkbenchError
     from workbench.interactive.answer import last as last
@@ -28,6 +29,7 @@ _NAMES = {
     "Gateway": ("workbench.client", "Gateway"),
     "AsyncGateway": ("workbench.client", "AsyncGateway"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+    "bedrock": ("workbench.client.bedrock", "bedrock"),
     "chat": ("workbench.interactive.chat", "chat"),
     "history": ("workbench.interactive.history", "history"),
     "last": ("workbench.interactive.answer", "last"),
@@ -54,6 +56,7 @@ __all__ = [
     "Gateway",
     "WorkbenchError",
     "__version__",
+    "bedrock",
     "chat",
     "errors",
     "evidence",

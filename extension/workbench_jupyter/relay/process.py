@@ -43,6 +43,12 @@ class RelayProcess:
         """Its root URL, once it has answered; it stays the same from then on."""
         return self._url
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while it is not there."""
+        child = self._child
+        return child.pid if child is not None and child.poll() is None else None
+
     def start(self, folder: Path, *, home: Path) -> None:
         """Begin to start it, once; returns at once."""
         if self._thread is None and not self._closing.is_set():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.cli.deploy.files import Format
     from workbench.cli.deploy.target import Target
     from workbench.wire.key_file import MountedKey
+    from workbench.wire.variables import Sdk
 
 
 @click.command()
@@ -87,6 +88,8 @@ def command(
             stack.enter_context(revoked_unless_written(None, None))
             key = read_key_file(key_file)
             key = replace(key, gateway_url=gateway_url or checked_url(key.gateway_url, what=str(key_file)))
+        # Asked where this command reaches the gateway: the application's own way to it may not lead here.
+        target = replace(target, sdks=_sdks(desk.url if key_file is None else key.gateway_url, key.key))
         if shown:
             for path, text in zip(paths(chosen, target), chosen.texts(target, key), strict=True):
                 click.echo(f"# --- {path.name}\n{text}")
@@ -97,6 +100,18 @@ def command(
         click.echo(json.dumps({**told, "gateway_url": key.gateway_url, "files": list(map(str, written))}))
     else:
         _tell(written, target, chosen, key)
+
+
+def _sdks(url: str, key: str) -> tuple[Sdk, ...]:
+    """Return the rows that the key may use; those of the gateway's own protocol where it does not tell them."""
+    from workbench.client.usable_sdks import usable_sdks
+    from workbench.errors import WorkbenchError
+    from workbench.wire.variables import rows_for
+
+    try:
+        return usable_sdks(url, key, timeout=10)
+    except WorkbenchError:
+        return rows_for(())
 
 
 def _tell(written: list[Path], target: Target, form: Format, key: MountedKey) -> None:

@@ -26,7 +26,7 @@ def texts(target: Target, key: MountedKey) -> tuple[str, ...]:
     """Return the compose file, the file of its secret variables, and the key file."""
     variables = {GATEWAY_URL: key.gateway_url, KEY_FILE: f"/run/secrets/{_MOUNTED}"}
     secrets: dict[str, str] = {}
-    for sdk in SDKS:
+    for sdk in target.sdks:
         variables |= sdk.urls(key.gateway_url)
         secrets |= dict.fromkeys(sdk.key_variables, key.key)
     secret = f"{target.use_case}-workbench-key"

@@ -20,7 +20,7 @@ Then end the first one: `workbench keys revoke {key}`.
 def texts(target: Target, key: MountedKey) -> tuple[str, ...]:
     """Return the environment file and the key file."""
     variables = {GATEWAY_URL: key.gateway_url, KEY_FILE: str(target.key_path)}
-    for sdk in SDKS:
+    for sdk in target.sdks:
         variables |= sdk.variables(key)
     return header(target, ROTATION) + env_file(variables), key_file(key)
 

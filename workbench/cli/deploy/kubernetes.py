@@ -30,7 +30,7 @@ Then end the first one: `workbench keys revoke {key}`.
 def texts(target: Target, key: MountedKey) -> tuple[str, ...]:
     """Return the Secret and the patch of the Deployment."""
     name = f"{target.use_case}-workbench-key"
-    secrets = {variable: key.key for sdk in SDKS for variable in sdk.key_variables}
+    secrets = {variable: key.key for sdk in target.sdks for variable in sdk.key_variables}
     labels = {"app.kubernetes.io/managed-by": "genai-workbench", "genai-workbench/use-case": target.use_case}
     namespace = {"namespace": target.namespace} if target.namespace else {}
     secret: dict[str, Any] = {
@@ -53,7 +53,7 @@ def texts(target: Target, key: MountedKey) -> tuple[str, ...]:
 def _template(target: Target, key: MountedKey, *, secret_name: str, secrets: dict[str, str]) -> dict[str, Any]:
     # A whole folder is mounted: what is mounted by subPath never follows its Secret.
     variables = {GATEWAY_URL: key.gateway_url, KEY_FILE: f"{_FOLDER}/{_ENTRY}"}
-    for sdk in SDKS:
+    for sdk in target.sdks:
         variables |= sdk.urls(key.gateway_url)
     env: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in variables.items()]
     env += [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": name}}} for name in secrets]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workbench.errors import InvalidInput
 from workbench.settings.values import http_url
+from workbench.wire.variables import Sdk, rows_for
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
@@ -42,6 +43,8 @@ class Target:
     """Where the application finds the gateway; None: as this command does."""
     key_id: str | None = None
     """The key's id; None: a key file was given."""
+    sdks: tuple[Sdk, ...] = rows_for(())
+    """Which SDKs find their variables."""
 
     @classmethod
     def of(cls, use_case: str, *, app: str | None, namespace: str | None, form: str, folder: Path) -> Target:
