@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import workbench as wb
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.kernel import Kernel, running_kernel
 from workbench.testing.simulated_gateway import simulated_gateway
@@ -79,10 +80,11 @@ def test_a_notebook_that_asked_nothing_has_an_empty_history(kernel: Kernel) -> N
     assert kernel.run("h = wb.history(); len(h), len(h.frame), len(h.dataset())").texts() == ["(0, 0, 0)"]
 
 
-def test_without_a_notebooks_name_they_are_the_kernels_calls(gateway: RunningGateway, tmp_path: Path) -> None:
-    key_file = tmp_path / "key" / "kernel.json"
+def test_without_a_notebooks_name_they_are_the_kernels_calls(
+    gateway: RunningGateway, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_file = home / "key" / "kernel.json"
     write_key_file(key_file, MountedKey(gateway.issue_key(), None, gateway.url))
-    environ = {"WORKBENCH_KEY_FILE": str(key_file), "WORKBENCH_HOME": str(tmp_path)}
-    with running_kernel(environ) as nameless:
-        nameless.run("import workbench as wb; _ = wb.chat('one', model='chatty')")
-        assert "this kernel: 1 call," in nameless.run("wb.history()").texts()[0]
+    monkeypatch.setenv("WORKBENCH_KEY_FILE", str(key_file))
+    wb.chat("one", model="chatty")
+    assert repr(wb.history()).startswith("History(this kernel: 1 call, ")

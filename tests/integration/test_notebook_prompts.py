@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from workbench import prompts
 from workbench.client import Gateway
+from workbench.interactive.prompt_cell import ask_cell
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.kernel import Kernel, Ran, running_kernel
 from workbench.testing.simulated_gateway import simulated_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.tracking.tracker import Tracker
 from workbench.wire.key_file import MountedKey, write_key_file
 
 LONG = " ".join(f"word{number}" for number in range(120))
@@ -40,8 +44,10 @@ def kernel(gateway: RunningGateway, key: str, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("kernel")
     key_file = folder / "key" / "kernel.json"
     write_key_file(key_file, MountedKey(key, None, gateway.url))
-    with running_kernel({"WORKBENCH_KEY_FILE": str(key_file), "WORKBENCH_HOME": str(folder / "home")}) as running:
-        assert running.run("import workbench as wb, pandas as pd").status == "ok"
+    environ = {"WORKBENCH_KEY_FILE": str(key_file), "WORKBENCH_HOME": str(folder / "home")}
+    with running_kernel(environ, arguments=()) as running:  # as one that no server of ours started
+        ran = running.run("import workbench as wb, pandas as pd\n%load_ext workbench_jupyter.magics")
+        assert ran.status == "ok", ran.told
         yield running
 
 
@@ -167,11 +173,17 @@ def test_the_help_names_every_option(kernel: Kernel) -> None:
     )
 
 
-def test_the_magics_load_without_our_server(gateway: RunningGateway, key: str, tmp_path: Path) -> None:
-    environ = {"WORKBENCH_GATEWAY_URL": gateway.url, "OPENAI_API_KEY": key, "WORKBENCH_HOME": str(tmp_path)}
-    with running_kernel(environ, arguments=()) as plain:
-        assert plain.run("%load_ext workbench_jupyter.magics").status == "ok"
-        assert plain.run("%%prompt -m chatty\nhello").texts()[0] == "echo: hello"
+def test_a_named_cell_is_kept_as_a_version_and_asked_again_by_its_name(
+    client: Gateway, tracker: Tracker, tracking_home: Path
+) -> None:
+    told: dict[str, Any] = {"variables": {"text": "a fig"}, "given": {}, "gateway": client}
+    asked = {"model": "chatty", "parameters": {"max_tokens": 40}}
+    for _ in range(2):
+        assert ask_cell("Describe {{text}}", name="cell.fig", **asked, **told).text == "echo: Describe a fig"
+    (kept,) = prompts.versions("cell.fig", tracker=tracker)  # the same text makes no second version
+    assert kept.parameters == {"model": "chatty", "max_tokens": 40}
+    assert ask_cell(None, name="cell.fig@1", parameters={}, **told).text == "echo: Describe a fig"
+    assert client.calls(tags={"prompt": "cell.fig", "prompt_version": "1"}, limit=2)[0]["model"] == "chatty"
 
 
 # -- a prompt for each row ---------------------------------------------------------------------------------------------

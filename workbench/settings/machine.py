@@ -63,10 +63,12 @@ def ollama_url(environ: Mapping[str, str] | None = None) -> str | None:
     """Return where Ollama listens on this machine if it runs; None where it was told to be on another one."""
     environ = os.environ if environ is None else environ
     told = environ.get("OLLAMA_HOST") or "127.0.0.1"
-    parts = urlsplit(told if "://" in told else f"http://{told}")
-    if parts.hostname not in _LOOPBACK:
+    try:
+        parts = urlsplit(told if "://" in told else f"http://{told}")
+        port = parts.port or _OLLAMA_PORT
+    except ValueError:
         return None
-    return f"http://127.0.0.1:{parts.port or _OLLAMA_PORT}"
+    return f"http://127.0.0.1:{port}" if parts.hostname in _LOOPBACK else None
 
 
 def _ini(path: Path) -> configparser.RawConfigParser:
