@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from workbench_jupyter.variables import SERVER_ONLY
 
 _KEYS = 16  # of the newest; looking for one costs 10 ms in 10 MB, and older ones are known by their shape
-_TOKENS = (*SERVER_ONLY, "JUPYTERHUB_API_TOKEN")
 
 
 class ServerSecrets:
@@ -28,5 +27,5 @@ class ServerSecrets:
 
     def all(self) -> tuple[str, ...]:
         """Return what is never to stand in a notebook."""
-        values = [os.environ.get(name, "") for name in (*_TOKENS, *self._credentials())]
+        values = [os.environ.get(name, "") for name in (*SERVER_ONLY, *self._credentials())]
         return (*self._keys, *filter(None, [self._token(), *values]))
