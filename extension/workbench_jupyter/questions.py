@@ -36,9 +36,10 @@ class Questions:
         self._key = key
         self._mounts = mounts
 
-    async def me(self) -> dict[str, Any]:
-        """Return who the server is to the gateway: owner, limits, what is left of each budget; no ids of keys."""
-        return _picked(await self._ask("/me"), _OF_A_KEY)
+    async def me(self, kernel_id: str | None) -> dict[str, Any]:
+        """Return who the server, or a kernel, is to the gateway: owner, limits, what is left of each budget; no ids."""
+        told = await (self._ask("/me") if kernel_id is None else self._as_kernel(kernel_id, "/me"))
+        return _picked(told, _OF_A_KEY)
 
     async def models(self) -> list[dict[str, Any]]:
         """Return the models of the catalogue."""
@@ -73,15 +74,21 @@ class Questions:
 
     async def _of_each(self, path: str, kernel_id: str | None) -> list[tuple[str | None, dict[str, Any]]]:
         """Ask as each kernel, and as the server; a kernel whose key is no longer good has nothing to tell."""
-        kernels = [mounted.kernel_id for mounted in self._mounts.all if mounted.key_id]
         if kernel_id is not None:
-            if kernel_id not in kernels:
-                raise NotFound(f"No key is mounted in a kernel {kernel_id[:80]!r} of this server.")
-            return [(kernel_id, await self._ask_as(await self._key_of(kernel_id), path))]
+            return [(kernel_id, await self._as_kernel(kernel_id, path))]
+        kernels = self._kernels()
         own = self._ask(path)
         others = [self._of_kernel(one, path) for one in kernels]
         first, *rest = await asyncio.gather(own, *others)
         return [(None, first), *((of, told) for of, told in zip(kernels, rest, strict=True) if told is not None)]
+
+    def _kernels(self) -> list[str]:
+        return [mounted.kernel_id for mounted in self._mounts.all if mounted.key_id]
+
+    async def _as_kernel(self, kernel_id: str, path: str) -> Any:
+        if kernel_id not in self._kernels():
+            raise NotFound(f"No key is mounted in a kernel {kernel_id[:80]!r} of this server.")
+        return await self._ask_as(await self._key_of(kernel_id), path)
 
     async def _of_kernel(self, kernel_id: str, path: str) -> Any:
         try:

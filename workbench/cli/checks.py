@@ -210,6 +210,7 @@ def jupyter() -> Iterator[Finding]:
     yield _server_extension(
         "jupyter launcher tiles", "jupyter_server_proxy", 'pip install "jupyter-server-proxy>=4.6"', needed=False
     )
+    yield panel()
 
 
 def _server_extension(what: str, package: str, install: str, *, needed: bool = True) -> Finding:
@@ -251,6 +252,19 @@ def provisioner() -> Finding:
             needed=False,
         )  # fmt: skip
     return Finding(what, True, f"mounted by {ours}, the default of servers with the extension")
+
+
+def panel() -> Finding:
+    """Look for JupyterLab's panel, which an install builds where it finds Node.js."""
+    from jupyter_core.paths import jupyter_path
+
+    what = "jupyterlab panel"
+    folders = [Path(folder) / "genai-workbench-panel" for folder in jupyter_path("labextensions")]
+    found = next((folder for folder in folders if (folder / "package.json").exists()), None)
+    if found is None:
+        mend = f"install Node.js 20 or newer, then {_INSTALL} --force-reinstall --no-deps"
+        return Finding(what, False, "not built: there was no Node.js at the install", mend, needed=False)
+    return Finding(what, True, str(found), needed=False)
 
 
 def _told(file: Path, *names: str) -> Any:

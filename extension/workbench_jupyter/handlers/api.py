@@ -22,7 +22,7 @@ class StatusHandler(WorkbenchHandler):
 
 
 class MeHandler(WorkbenchHandler):
-    """`GET /workbench/api/me`."""
+    """`GET /workbench/api/me?kernel_id=`."""
 
     @web.authenticated
     @authorized  # type: ignore[untyped-decorator]
@@ -30,7 +30,7 @@ class MeHandler(WorkbenchHandler):
         """Tell who the user is, to Jupyter and to the gateway, and what is left of the budget."""
         user = self.current_user
         told = {"username": user.username, "name": user.name, "display_name": user.display_name}
-        self.tell({"user": told, "key": await self.parts.questions.me()})
+        self.tell({"user": told, "key": await self.parts.questions.me(self.get_query_argument("kernel_id", None))})
 
 
 class CatalogueHandler(WorkbenchHandler):
