@@ -82,17 +82,21 @@ def test_server_and_command_line_say_who_must_renew_it_and_take_the_next_one_by_
         assert refused.exit_code != 0
         assert f"Whoever writes {file}" in refused.output
 
-        async def trip() -> list[str]:
+        async def trip() -> tuple[str, set[str]]:
             broker = Broker()
             broker.start()
             mounts = Mounts(broker)
             environ = await mounts.mount("k", {"WORKBENCH_IDENTITY_TOKEN_FILE": str(file)})
-            told = KernelKey(environ).refresh()
+            kernel, told = KernelKey(environ), ""
+            async with asyncio.timeout(60):
+                while "The token expired" not in told:  # a busy machine may tell first that it is still starting
+                    told += "".join(kernel.refresh())
+                    await asyncio.sleep(0.05)
             file.write_text(token(issuer, seconds=600))
             async with asyncio.timeout(60):
                 while mounts.all[0].key_id is None:  # noqa: ASYNC110 - it is polled as a reader would
                     await asyncio.sleep(0.05)
-            assert KernelKey(environ).refresh() == []
+            assert kernel.refresh() == []
             live = json.loads(command().output)
             file.write_text(token(issuer, seconds=-5))
             await mounts.unmount("k")
@@ -101,9 +105,8 @@ def test_server_and_command_line_say_who_must_renew_it_and_take_the_next_one_by_
                 while not all(key["revoked_at"] for key in json.loads(command().output)):  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.2)
             await mounts.close()
-            return [*told, *(key["owner"] for key in live if key["revoked_at"] is None)]
+            return told, {key["owner"] for key in live if key["revoked_at"] is None}
 
-        [told, owner] = asyncio.run(trip())
-        assert "The token expired" in told
+        told, owners = asyncio.run(trip())
         assert f"Whoever writes {file}" in told
-        assert owner == "ana"
+        assert owners == {"ana"}
