@@ -10,7 +10,7 @@ from workbench.cli.deploy.comment import header
 from workbench.cli.deploy.env import env_file, key_file
 from workbench.cli.deploy.target import Target
 from workbench.wire.key_file import MountedKey
-from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE
 
 _MOUNTED = "workbench_key"
 ROTATION = """\

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from workbench.cli.deploy.comment import header
 from workbench.cli.deploy.target import Target
 from workbench.wire.key_file import MountedKey
-from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE
 
 ROTATION = """\
 Rotate without a gap: `{again}` puts a second key into both files; the first one stays good.

@@ -10,7 +10,7 @@ from workbench.cli.deploy.comment import header
 from workbench.cli.deploy.env import key_file
 from workbench.cli.deploy.target import Target
 from workbench.wire.key_file import MountedKey
-from workbench.wire.variables import GATEWAY_URL, KEY_FILE, SDKS
+from workbench.wire.variables import GATEWAY_URL, KEY_FILE
 
 _FOLDER = "/var/run/workbench"
 _ENTRY = "key.json"
