@@ -133,6 +133,12 @@ class PriceUnknown(WorkbenchError):
     code, status, actor = "price_unknown", 403, "admin"
 
 
+class BilledLater(PriceUnknown):
+    """A key with a budget asked for work that is billed when it ends, so that no cap could hold."""
+
+    code = "billed_later"
+
+
 class LimitExceeded(WorkbenchError):
     """A limit or a budget is used up; `retry_after` tells the seconds to wait, if waiting helps."""
 

@@ -119,8 +119,15 @@ def test_where_bodies_are_hashed_only_who_has_the_secret_and_the_body_can_prove_
     assert hmac.digest(b"", answer.request.content, "sha256").hex() != request
 
 
-def test_by_default_no_body_is_looked_at(providers: SimulatedProviders, tmp_path: Path) -> None:
+def test_by_default_what_the_local_owner_explores_is_kept_and_nothing_else(
+    providers: SimulatedProviders, tmp_path: Path
+) -> None:
     environ = {KEY_VARIABLE: providers.credential}
     with running_gateway(tmp_path / "home", config=simulated_config(providers), environ=environ) as gateway:
+        desk = KeyDesk(gateway.url, gateway.owner_token)
+        of_an_app = desk.issue_any({"kind": "production", "owner": "ana"}, timeout=10).key
+        row, body = recorded(gateway, ask(gateway, of_an_app))
+        assert (row["body_ref"], body) == (None, None)
         row, body = recorded(gateway, ask(gateway, gateway.issue_key()))
-    assert (row["body_ref"], body) == (None, None)
+        assert row["body_ref"].startswith("keep:")
+        assert body is not None

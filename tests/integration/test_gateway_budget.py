@@ -335,7 +335,7 @@ def test_work_that_is_billed_later_is_refused_to_a_key_with_a_budget(
         assert client.files.retrieve(file.id).id == file.id
         with pytest.raises(openai.PermissionDeniedError) as caught:
             client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
-    assert caught.value.code == "price_unknown"
+    assert caught.value.code == "billed_later"
 
 
 @pytest.fixture(scope="module")

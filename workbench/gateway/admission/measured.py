@@ -43,6 +43,14 @@ class Idle(Protocol):
         """Whether nothing can be billed for it."""
 
 
+class Lasting(Protocol):
+    """A question that may begin work which is billed when it has ended."""
+
+    @property
+    def billed_later(self) -> bool:
+        """Whether it does."""
+
+
 class Sized(Protocol):
     """A question of which only the size is known."""
 
@@ -79,3 +87,8 @@ def counted(question: Measured | BySize) -> Usage:
 def uses_nothing(question: Measured | Sized) -> bool:
     """Tell whether nothing can be billed for a question, whatever its size."""
     return hasattr(type(question), "uses_nothing") and cast("Idle", question).uses_nothing
+
+
+def billed_later(question: Measured | Sized) -> bool:
+    """Tell whether what a question costs is known only when the work that it begins has ended."""
+    return cast("Lasting", question).billed_later if hasattr(question, "billed_later") else False

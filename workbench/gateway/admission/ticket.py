@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from workbench.errors import BudgetExhausted, LimitExceeded, PriceUnknown
+from workbench.errors import BilledLater, BudgetExhausted, LimitExceeded, PriceUnknown
 from workbench.gateway.admission.gauge import Gauge, is_stopped, too_much
-from workbench.gateway.admission.measured import Measured, Sized, counted, measure, uses_nothing
+from workbench.gateway.admission.measured import Measured, Sized, billed_later, counted, measure, uses_nothing
 from workbench.gateway.admission.purse import Threshold, at_most, dollars, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.subject import Terms
@@ -225,6 +225,11 @@ class HeldTicket(Ticket):
         if rate is None:
             if binding is None:
                 return question
+            if billed_later(question):
+                raise BilledLater(
+                    f"{binding.terms.subject} has a budget, and what batches and jobs cost is known when they end.",
+                    hint="Use a key that no budget binds, or send the calls one by one.",
+                )
             raise PriceUnknown(
                 f"Nobody knows what {deployment.label!r} costs, and {binding.terms.subject.lower()} has a budget.",
                 hint="The admin must give the model a price: [models.price].",

@@ -72,6 +72,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The multipart body, where it is one."""
     free: bool = False
     """Whether no model is asked, so that nothing is used."""
+    billed_later: bool = False
+    """Whether it begins work whose price is known when it has ended."""
 
     @property
     def grade(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from workbench.errors import PermissionDenied
+from workbench.errors import BilledLater
 from workbench.gateway.access.credentials import key_of
 from workbench.gateway.access.limits import NO_BUDGET
 from workbench.gateway.dialects.dialect import Dialect, Headers
@@ -97,7 +97,7 @@ class ResponsesErrand:
         """Return the deployments of the model; only that which has what the request goes on from, or names."""
         self._key = key
         if self._wish.background and key.budget != NO_BUDGET:
-            raise PermissionDenied(
+            raise BilledLater(
                 "A key with a budget can't ask for answers in the background: what they cost is known too late.",
                 hint="Leave `background` out.",
             )

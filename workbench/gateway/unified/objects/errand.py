@@ -110,6 +110,7 @@ class ObjectErrand:
             query={name: self._query[name] for name in action.query if name in self._query},
             form=form,
             free=True,
+            billed_later=action.priced,
         )
 
     async def _find(self) -> None:
