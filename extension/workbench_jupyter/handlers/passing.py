@@ -21,36 +21,15 @@ from workbench_jupyter.passed_headers import to_browser, to_gateway
 from workbench_jupyter.upstream import Answer, Asked
 
 _ROOT = "/workbench"
-_HEARD_OUT = 4
-"""How many times what may be sent is read, to be refused in words; the connection of a larger one is closed."""
 
 
-@web.stream_request_body
 class PassingHandler(WorkbenchHandler):
     """Passes a request on, and its answer back as it comes; a browser that leaves ends the call."""
 
     def initialize(self, parts: Parts) -> None:
-        """Begin with an empty body."""
+        """Begin with nothing under way."""
         super().initialize(parts)
-        self._body = bytearray()
-        self._received = 0
         self._passing: asyncio.Future[None] | None = None
-
-    async def prepare(self) -> None:
-        """Take no body from a stranger, and keep none that is too large."""
-        await super().prepare()
-        if self.current_user is None:
-            raise web.HTTPError(403)
-        # A body that is a little too large is read to its end, since a browser hears no answer before it has sent all.
-        self.request.connection.set_max_body_size(_HEARD_OUT * self.parts.max_body_bytes)
-
-    def data_received(self, chunk: bytes) -> None:
-        """Keep a piece of the body: a call that is refused for an old key is sent once more."""
-        self._received += len(chunk)
-        if self._received > self.parts.max_body_bytes:
-            self._body.clear()
-        else:
-            self._body += chunk
 
     @property
     def content_security_policy(self) -> str:
@@ -93,7 +72,7 @@ class PassingHandler(WorkbenchHandler):
             await self._passing
 
     async def _pass(self) -> None:
-        if self._received > self.parts.max_body_bytes:
+        if len(self.request.body) > self.parts.max_body_bytes:
             raise PayloadTooLarge(
                 f"The body is over {self.parts.max_body_bytes} bytes.",
                 hint="The administrator of this Jupyter server may raise WorkbenchExtension.max_body_bytes.",
@@ -105,7 +84,7 @@ class PassingHandler(WorkbenchHandler):
             self.request.path.removeprefix(root),
             query=self.request.query,
             headers=to_gateway(self.request.headers),
-            body=bytes(self._body),
+            body=self.request.body,
         )
         async with self.parts.upstream.answer(asked) as answer:
             if answer.status == 401:
