@@ -109,9 +109,11 @@ def _run_cell(page: Page, cell: Locator) -> None:
     prompt = cell.locator(".jp-InputArea-prompt").filter(has_text=re.compile(r"\[(\*|\d+)\]"))
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
     for _ in range(10):
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Control+Enter")
         with suppress(TimeoutError):
+            for button in page.locator(".jp-Dialog button.jp-mod-accept").all():
+                button.click(timeout=5_000)  # it asks for a kernel where one is slow to start
+            cell.locator(".cm-content").click(timeout=5_000)
+            page.keyboard.press("Control+Enter")
             prompt.wait_for(timeout=5_000)
             return
     pytest.fail("JupyterLab did not run the cell.")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from urllib.request import Request, urlopen
 
 import nbformat
@@ -15,7 +16,7 @@ from workbench.testing.simulator import simulated_providers
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a lab, a browser and two kernels on a busy machine
 
-SECONDS = 1000.0  # of playwright's milliseconds
+PATIENCE = 120_000.0  # milliseconds: two cores may be shared by many
 VOTE = "import workbench as wb\nwb.widgets.vote({id!r}, rater='ana')"
 PANEL = "wb.Gateway().chat('Say hello', model='chatty')\nwb.panel()"
 NASTY = "<script>document.title = 'owned'</script>"
@@ -72,32 +73,31 @@ def test_votes_by_keys_stand_in_mlflow_and_votes_and_spend_are_still_shown_witho
     write_notebook(lab, VOTE.format(id=experiment.experiment_id), PANEL)
     page.goto(lab.url("lab/tree/widgets.ipynb"))
     cells = page.locator(".jp-Notebook .jp-CodeCell")
-    cells.first.wait_for(timeout=120 * SECONDS)
+    cells.first.wait_for(timeout=PATIENCE)
     run_cell(page, cells.nth(0))
     ballot = cells.nth(0).locator(".wb-exhibit")
-    expect(ballot).to_contain_text("0 of 4 pairs voted", timeout=60 * SECONDS)
-    ballot.get_by_text("Keys, once you clicked here").click()
-    expect(ballot).to_be_focused()
+    expect(ballot).to_contain_text("0 of 4 pairs voted", timeout=PATIENCE)
+    focus(ballot)
     for voted, keys in enumerate((("ArrowLeft", "ArrowRight"), ("j", "k"), ("1", "4")), start=1):
         scripted_is_left = NASTY in ballot.locator("td").first.inner_text()
         page.keyboard.press(keys[0 if scripted_is_left else 1])
-        expect(ballot).to_contain_text(f"{voted} of 4 pairs voted", timeout=30 * SECONDS)
-        expect(ballot).to_be_focused()
+        expect(ballot).to_contain_text(f"{voted} of 4 pairs voted", timeout=PATIENCE)
+        expect(ballot).to_be_focused(timeout=PATIENCE)
     page.keyboard.press("2")
-    expect(ballot).to_contain_text("You have voted on every pair.", timeout=30 * SECONDS)
+    expect(ballot).to_contain_text("You have voted on every pair.", timeout=PATIENCE)
     runs = experiment.run_ids
     tally = feedback.tally(runs["scripted"], runs["plain"], tracker=tracker)
     assert (tally.wins_a, tally.wins_b, tally.ties, tally.raters) == (3, 0, 1, 1)
 
     run_cell(page, cells.nth(1))
     panel = cells.nth(1).locator(".wb-exhibit")
-    expect(panel.locator("table").filter(has_text="Last calls")).to_contain_text("chatty", timeout=60 * SECONDS)
+    expect(panel.locator("table").filter(has_text="Last calls")).to_contain_text("chatty", timeout=PATIENCE)
     cost = cost_of_last_call(panel)
     assert cost.startswith("$0.0000")
-    assert cells.nth(1).locator(f"#{twin_of(cells.nth(1))}").is_hidden()
+    expect(cells.nth(1).locator("[id^=wb-twin-]")).to_be_hidden(timeout=PATIENCE)
     page.keyboard.press("Control+s")
     saved = lab.folder / "widgets.ipynb"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE / 1000
     while "Last calls" not in saved.read_text():
         assert time.monotonic() < deadline, "the notebook was not saved"
         page.wait_for_timeout(200)
@@ -110,17 +110,22 @@ def test_votes_by_keys_stand_in_mlflow_and_votes_and_spend_are_still_shown_witho
     notebook["metadata"]["kernelspec"] = {"name": "gone", "display_name": "gone", "language": "python"}
     saved.write_text(json.dumps(notebook))
     page.goto(lab.url("lab/tree/widgets.ipynb"))
-    expect(page.get_by_text("scripted : plain = 3 : 0, 1 ties")).to_be_visible(timeout=120 * SECONDS)
-    expect(page.locator("table").filter(has_text="Last calls")).to_contain_text(cost)
+    expect(page.get_by_text("scripted : plain = 3 : 0, 1 ties")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("table").filter(has_text="Last calls")).to_contain_text(cost, timeout=PATIENCE)
     expect(page.locator(".wb-exhibit")).to_have_count(0)
     assert "owned" not in page.title()
+
+
+def focus(ballot):
+    """Click into a widget, again if need be: JupyterLab takes the focus when it is through with a cell."""
+    for _ in range(10):
+        ballot.get_by_text("Keys, once you clicked here").click()
+        with suppress(AssertionError):
+            expect(ballot).to_be_focused(timeout=5_000)
+            return
+    pytest.fail("JupyterLab leaves the widget no focus.")
 
 
 def cost_of_last_call(panel):
     """The cost of the last call, as the panel shows it."""
     return panel.locator("table").filter(has_text="Last calls").locator("tbody td").last.inner_text()
-
-
-def twin_of(cell):
-    """The id of the twin that stands in a cell's output."""
-    return cell.locator("[id^=wb-twin-]").first.get_attribute("id")
