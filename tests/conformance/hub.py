@@ -212,8 +212,10 @@ class Server:
         return self.ask("GET", "/workbench/api/status")[1]
 
     def kernel(self) -> Kernel:
-        """Start a kernel."""
-        return Kernel(self)
+        """Start a kernel; returns when it has its key, which a busy gateway may give late."""
+        kernel = Kernel(self)
+        eventually(lambda: all(one["key_id"] for one in self.status()["kernels"]), of="the keys of the kernels")
+        return kernel
 
     def pid(self) -> int:
         """Return its process."""
