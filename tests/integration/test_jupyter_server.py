@@ -106,7 +106,11 @@ class Jupyter:
                 env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_TOKEN": TOKEN, **environ},
                 cwd=folder, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        eventually(self._answers, within=180)
+        try:
+            eventually(self._answers, within=180)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
