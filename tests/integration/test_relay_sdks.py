@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +19,39 @@ from botocore.config import Config
 from google import genai
 from google.genai import types
 
+import workbench as wb
+from workbench.client.usable_sdks import usable_sdks
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.wire.cell import Cell, CellFile
-from workbench.wire.key_file import MountedKey, write_key_file
+from workbench.wire.key_file import MountedKey, read_key_file, write_key_file
 from workbench_jupyter.relay.process import RelayProcess
 from workbench_jupyter.relay.reference import new_reference, reference_file, write_reference
 
+EVERY_SDK = """
+import anthropic, openai
+from google import genai
+hi, claude = [{"role": "user", "content": "hi"}], "claude-opus-4-1"
+def tell(name, said): print(f"{name}: {said}", flush=True)
+def chat(client): return client.chat.completions.create(model="gpt-4o-mini", messages=hi).choices[0].message.content
+tell("openai", chat(openai.OpenAI()))
+tell("openai module", chat(openai))
+tell("anthropic", anthropic.Anthropic().messages.create(model=claude, max_tokens=9, messages=hi).content[0].text)
+google = genai.Client()  # one that nobody holds closes its connection
+tell("google", google.models.generate_content(model="gemini-2.0-flash", contents="hi").text)
+tell("azure", chat(openai.AzureOpenAI()))
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from langchain_anthropic import ChatAnthropic
+tell("LangChain openai", ChatOpenAI(model="gpt-4o-mini").invoke("hi").content)
+tell("LangChain azure", AzureChatOpenAI(azure_deployment="gpt-4o-mini").invoke("hi").content)
+tell("LangChain anthropic", ChatAnthropic(model=claude, max_tokens=9).invoke("hi").content)
+from llama_index.llms.openai import OpenAI
+tell("LlamaIndex", OpenAI(model="gpt-4o-mini").complete("hi"))
+import litellm
+for name, model in (("openai", "gpt-4o-mini"), ("anthropic", claude), ("gemini", "gemini-2.0-flash"),
+                    ("azure", "gpt-4o-mini")):
+    tell(f"litellm {name}", litellm.completion(f"{name}/{model}", hi).choices[0].message.content)
+"""
 HELLO: Any = [{"role": "user", "content": "hello wörld 😀"}]
 ECHO = "echo: hello wörld 😀"
 
@@ -153,6 +181,40 @@ def test_bedrock_by_boto3_with_a_binary_event_stream(relay: Mounted) -> None:
     events = client.converse_stream(modelId=model, messages=messages)["stream"]
     text = "".join(e["contentBlockDelta"]["delta"].get("text", "") for e in events if "contentBlockDelta" in e)
     assert text == "echo: hello"
+
+
+def test_boto3_by_one_line_with_a_key_that_is_replaced_meanwhile(
+    relay: Mounted, gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_KEY_FILE", str(relay.key_file))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEUSER")
+    client = wb.bedrock(config=Config(retries={"total_max_attempts": 1}))
+    messages = [{"role": "user", "content": [{"text": "hello"}]}]
+    CellFile(relay.key_file).write(Cell("n.ipynb", "c7", 1))
+    for _ in range(2):
+        answer = client.converse(modelId="anthropic.claude-3-haiku-20240307-v1:0", messages=messages)
+        assert answer["output"]["message"]["content"][0]["text"] == "echo: hello"
+        write_key_file(relay.key_file, MountedKey(gateway.issue_key(), None, gateway.url))
+    second, first = rows(gateway)[:2]
+    CellFile(relay.key_file).path.unlink()
+    assert first["key_id"] != second["key_id"]
+    assert first["tags"] == {"notebook": "n.ipynb", "cell": "c7"}
+
+
+def test_every_sdk_by_its_environment_alone(relay: Mounted, gateway: RunningGateway) -> None:
+    """In a process as a kernel is one: the rows that the gateway has, nothing else."""
+    key = read_key_file(relay.key_file)
+    shown = MountedKey(relay.reference, None, relay.url)
+    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    for sdk in usable_sdks(key.gateway_url, key.key, timeout=10):
+        environ |= sdk.variables(shown)
+    done = subprocess.run([sys.executable, "-c", EVERY_SDK], env=environ, capture_output=True, text=True, check=False)
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert told == dict.fromkeys(
+        ["openai", "openai module", "anthropic", "google", "azure", "LangChain openai", "LangChain azure",
+         "LangChain anthropic", "LlamaIndex", "litellm openai", "litellm anthropic", "litellm gemini", "litellm azure"],
+        "echo: hi",
+    ), done.stderr  # fmt: skip
 
 
 def test_a_body_in_chunks(relay: Mounted) -> None:

@@ -12,7 +12,7 @@ from workbench.client.desk import is_loopback
 from workbench.client.keys import Access, FileKey
 from workbench.errors import GatewayUnreachable
 
-_PATIENCE = 2.0  # seconds
+_PATIENCE = 1.5  # seconds; a refusal reaches the notebook within three
 _PAUSE = 0.1  # seconds between two attempts
 _REMEMBERED = 10.0  # seconds for which a gateway that was away is not waited for again
 
