@@ -65,7 +65,8 @@ def environment(
     *,
     key_file: Path,
     gateway_url: str | None,
-    key: MountedKey | None, relay_url: str | None = None,
+    key: MountedKey | None,
+    relay_url: str | None = None,
     withheld: Sequence[str] = SERVER_ONLY,
 ) -> dict[str, str]:
     """Return a kernel's environment; without a key the SDKs' own variables are left as they are."""
