@@ -85,7 +85,7 @@ def _running_lab(home: Path, folder: Path, environ: Mapping[str, str] | None = N
         yield lab
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(150)
         with suppress(OSError, psutil.NoSuchProcess):  # the gateway may have been quicker
             psutil.Process(json.loads((home / "gateway.json").read_text())["pid"]).wait(30)
 
