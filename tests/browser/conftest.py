@@ -85,7 +85,11 @@ def _running_lab(home: Path, folder: Path, environ: Mapping[str, str] | None = N
         yield lab
     finally:
         process.terminate()
-        process.wait(150)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()  # told to end while a kernel starts, it may wait for ever
+            process.wait(60)
         with suppress(OSError, psutil.NoSuchProcess):  # the gateway may have been quicker
             psutil.Process(json.loads((home / "gateway.json").read_text())["pid"]).wait(30)
 
