@@ -54,7 +54,11 @@ def imports_of(path: Path) -> set[str]:
 DOORS = {
     "litellm": ["workbench/gateway/providers/litellm_"],
     # One door on each side of the wire: the gateway signs, the simulator verifies.
-    "botocore": ["workbench/gateway/providers/signin/aws.py", "workbench/simulator/bedrock/signature.py"],
+    "botocore": [
+        "workbench/gateway/providers/signin/aws.py",
+        "workbench/simulator/bedrock/signature.py",
+        "workbench/client/bedrock.py",
+    ],
     "google": ["workbench/gateway/providers/signin/google.py"],
     "azure": ["workbench/gateway/providers/signin/entra.py"],
     "mlflow": ["workbench/tracking/"],

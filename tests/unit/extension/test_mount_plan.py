@@ -12,8 +12,10 @@ KEY = MountedKey("wbx-secret", "2030-01-01T00:00:00Z", URL)
 
 EVERY = rows_for([("openai", "openai"), ("claude", "anthropic"), ("gemini", "gemini"), ("azure", "azure")])
 
+ROWS = rows_for(())
 
-def start_with(environ, *, mount="respect", key=KEY, url=URL, credentials=frozenset(), sdks=rows_for(()), relay=None):
+
+def start_with(environ, *, mount="respect", key=KEY, url=URL, credentials=frozenset(), sdks=ROWS, relay=None):
     chosen = plan(environ, sdks=sdks, mount=mount, gateway_url=url, credentials=credentials)
     return environment(chosen, environ, key_file=Path("/run/k.json"), gateway_url=url, key=key, relay_url=relay)
 
