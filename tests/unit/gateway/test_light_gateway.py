@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 CODE = """
-import json, sys, asyncio, time
+import json, sys, asyncio
 from workbench.settings import load_settings
 from workbench.gateway.app import create_app
 app = create_app(load_settings())
@@ -19,13 +19,13 @@ async def begin():
     await heard.put({"type": "lifespan.shutdown"})
     await task
 asyncio.run(begin())
-print(json.dumps([sorted({name.split(".")[0] for name in sys.modules}), time.process_time()]))
+print(json.dumps([sorted({name.split(".")[0] for name in sys.modules}), len(sys.modules)]))
 """
 
 
 def test_an_open_gateway_has_loaded_neither_litellm_nor_models(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    loaded, cpu_seconds = json.loads(done.stdout)
+    loaded, modules = json.loads(done.stdout)
     heavy = {
         "litellm",
         "botocore",
@@ -42,4 +42,5 @@ def test_an_open_gateway_has_loaded_neither_litellm_nor_models(home: Path) -> No
         "sentence_transformers",
     }
     assert heavy.isdisjoint(loaded)
-    assert cpu_seconds < 2, "CPU seconds until the gateway is open"
+    # About 1.4 to 2.1 s of CPU, as busy as the machine is: what is counted is what costs them.
+    assert modules < 960, "modules until the gateway is open"
