@@ -104,7 +104,7 @@ def test_a_retired_use_case_takes_its_own_keys_with_it_and_they_stay_dead(
     assert state.changes()[USE_CASES] == 1
     fresh, _ = new_key(use_case="desk", kind="production", rotated_from=own.id)
     with pytest.raises(Conflict, match="was revoked"):  # another process may not have heard of it yet
-        keys.rotate(replace(own, expires_at=99.0), fresh)
+        keys.rotate(own.id, lambda key: (replace(key, expires_at=99.0), fresh), now=10.0)
     assert keys.get(fresh.id) is None
     assert keys.get(own.id) == replace(own, revoked_at=9.0)
 

@@ -42,6 +42,8 @@ _DRY_SECONDS = 0.05
 """How long it is known that there is no more, without asking again."""
 _DOWN_SECONDS = 0.5
 """How long Redis is taken for gone, without asking again."""
+_CANCELLED_AGAIN = 1.0
+"""Seconds after which what was to end is told again."""
 _SLICE = 8
 """How many calls are leased at once, where there is plenty."""
 _PREFIX = "workbench:limits:"
@@ -201,9 +203,12 @@ class RedisLimits:
 
     async def close(self) -> None:
         """Tell what was used and give everything back; all calls have ended."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # More than once: a client that is at its own deadline takes a cancellation for that.
+        while pending := list(self._tasks):
+            for task in pending:
+                task.cancel()
+            done, _ = await asyncio.wait(pending, timeout=_CANCELLED_AGAIN)
+            await asyncio.gather(*done, return_exceptions=True)
         if self._client is not None:
             try:
                 for account in self._touched.values():
