@@ -1,7 +1,7 @@
 """One connection of a kernel, and one to the gateway for it: heads are rewritten, bodies and answers passed on.
 
 Requests are parsed by httptools (llhttp, which the gateway uses too): it refuses what can be read in two ways, and
-takes a fifth of h11's time. Answers are not parsed at all, so streams and WebSockets pass as they come.
+is a core dependency already. Answers are not parsed at all, so streams and WebSockets pass as they come.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from workbench_jupyter.relay.refusal import answer
 from workbench_jupyter.relay.upstream import Upstream
 
 _HEAD_SECONDS = 30.0  # until the first head is there
+_LENGTHS = (b"content-length", b"transfer-encoding")
 _LINGER_SECONDS = 1.0  # for a caller that still sends, to read why it was refused
 
 
@@ -34,7 +35,7 @@ class Caller(asyncio.Protocol):
         self._access: Access | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._out: list[bytes] = []
-        self._raw = self._deaf = False
+        self._raw = self._deaf = self._resuming = False
         self._refusal: WorkbenchError | None = None
         self._begin()
 
@@ -111,7 +112,7 @@ class Caller(asyncio.Protocol):
                 self._raw = True
                 self._out.append(rest)
             else:  # an offer that was not passed on
-                self._begin()
+                self._go_on_with_body()
                 if rest:
                     self._read(rest)
         except httptools.HttpParserError:
@@ -120,9 +121,22 @@ class Caller(asyncio.Protocol):
             if self._head is None and self._unread > LARGEST:
                 self._refusal = self._refusal or _not_http()
 
+    def _go_on_with_body(self) -> None:
+        """Have the body read of a request whose head ended a parser with its offer: by the next one."""
+        head = self._head
+        self._begin()
+        if head is None:
+            return
+        self._resuming = True
+        lengths = [(name, value) for name, value in head.headers if name.lower() in _LENGTHS]
+        self._head = head
+        self._parser.feed_data(b"".join((b"POST / HTTP/1.1\r\n", *(b"%s: %s\r\n" % one for one in lengths), b"\r\n")))
+        self._resuming = False
+
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._head, self._target, self._headers = None, b"", []
+        if not self._resuming:
+            self._head, self._target, self._headers = None, b"", []
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -135,6 +149,8 @@ class Caller(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Send the head on, to the gateway that the kernel's key file names now."""
+        if self._resuming:
+            return
         self._timer.cancel()
         self._unread = 0
         head = Head(
@@ -182,6 +198,8 @@ class Caller(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """End the body."""
+        if self._parser.should_upgrade():
+            return  # its body, if it has one, is still to come
         if self._head is not None and self._head.is_chunked:
             self._out.append(b"0\r\n\r\n")
         self._unread = 0
