@@ -45,7 +45,7 @@ _LONGEST_FIRST = (
     "test_demo.py", "test_key_renewal.py", "test_jupyter_server.py", "test_notebooks.py", "test_python_sdks.py",
     "test_readme_blocks.py", "test_jupyter_keys.py", "test_jupyter_leaks.py", "test_gateway_routing.py",
     "test_notebook_prompts.py", "test_differential.py", "test_gateway_workers.py", "test_up.py", "test_kills.py",
-    "test_widgets.py", "test_gateway_budget.py", "test_gateway_translation_sdk.py",
+    "test_widgets.py", "test_tiles.py", "test_gateway_budget.py", "test_gateway_translation_sdk.py",
 )  # fmt: skip
 """Files that take long: begun last, they would keep one process busy while the others have nothing to do."""
 

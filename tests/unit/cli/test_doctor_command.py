@@ -92,3 +92,30 @@ def test_looking_loads_nothing_heavy_and_makes_nothing(home):
 
 def test_every_finding_that_is_not_well_can_be_mended(home):
     assert [f for f in all_checks(None, start=False) if f.needed and not f.ok and not f.mend] == []
+
+
+def test_what_jupyter_needs_is_told_and_how_to_mend_it(doctor, tmp_path, monkeypatch):
+    names = ("jupyter extension", "jupyter kernels' keys", "jupyter launcher tiles")
+    findings = doctor()
+    assert all(findings[name]["ok"] for name in names), findings
+    folder = tmp_path / "config" / "jupyter_server_config.d"
+    folder.mkdir(parents=True)
+    disabled = {"workbench_jupyter": False, "jupyter_server_proxy": False}
+    (folder / "zz.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": disabled}}))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "far-away")
+    findings = doctor()
+    assert findings["jupyter extension"]["mend"] == "jupyter server extension enable workbench_jupyter"
+    assert findings["jupyter launcher tiles"]["mend"] == "jupyter server extension enable jupyter_server_proxy"
+    assert "far-away" in findings["jupyter kernels' keys"]["found"]
+    assert not any(findings[name]["ok"] for name in names)
+
+
+def test_a_jupyterlab_without_the_panel_is_told(doctor, tmp_path, monkeypatch):
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(tmp_path / "labextensions")])
+    assert "Node.js" in doctor()["jupyterlab panel"]["mend"]
+    panel = tmp_path / "labextensions" / "genai-workbench-panel"
+    panel.mkdir(parents=True)
+    (panel / "package.json").write_text("{}")
+    assert doctor()["jupyterlab panel"]["ok"]
