@@ -41,20 +41,6 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
-_LONGEST_FIRST = (
-    "test_demo.py", "test_key_renewal.py", "test_jupyter_server.py", "test_notebooks.py", "test_python_sdks.py",
-    "test_readme_blocks.py", "test_jupyter_keys.py", "test_jupyter_leaks.py", "test_gateway_routing.py",
-    "test_notebook_prompts.py", "test_differential.py", "test_gateway_workers.py", "test_up.py", "test_kills.py",
-    "test_widgets.py", "test_tiles.py", "test_gateway_budget.py", "test_gateway_translation_sdk.py",
-)  # fmt: skip
-"""Files that take long: begun last, they would keep one process busy while the others have nothing to do."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
-
-
 def _environment_with_network() -> dict[str, str]:
     kept = {n: v for n, v in os.environ.items() if n not in (*_PROXIES, "NO_PROXY", "no_proxy", _FOUND)}
     return kept | _PROXIES_AS_FOUND
