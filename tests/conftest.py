@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def pytest_configure() -> None:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     for name in [n for n in os.environ if n.startswith(("WORKBENCH_", "OPENAI_", "ANTHROPIC_", "MLFLOW_"))]:
         del os.environ[name]
+
+
+_BEGUN_FIRST = ("test_demo.py", "test_readme_blocks.py")
+"""Files of one long test: begun last, it would keep one process busy while the others have nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in _BEGUN_FIRST, -tests[item.path]))
 
 
 def _environment_with_network() -> dict[str, str]:
