@@ -32,6 +32,11 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+# Where bytecode is not to be written, each of the thousand processes of the tests would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
 def pytest_configure() -> None:
     os.environ[_FOUND] = json.dumps(_PROXIES_AS_FOUND)
     # pytest-socket closes this process; a proxy that refuses closes the children: only loopback is reached.
@@ -42,13 +47,19 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
-_BEGUN_FIRST = ("test_demo.py", "test_readme_blocks.py")
-"""Files of one long test: begun last, it would keep one process busy while the others have nothing to do."""
+_BEGUN_FIRST = (
+    "test_demo.py", "test_key_renewal.py", "test_readme_blocks.py", "test_gateway_workers.py", "test_whole_way.py",
+    "test_tiles.py", "test_notebooks.py", "test_gateway_routing.py", "test_jupyter_keys.py", "test_gateway_budget.py",
+    "test_up.py", "test_local_models.py", "test_rag.py", "test_shipped_suite.py", "test_gateway_translation.py",
+)  # fmt: skip
+"""Files of long tests, those that compute between those that wait: begun last, they would keep one process busy while
+the others have nothing to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.name not in _BEGUN_FIRST, -tests[item.path]))
+    first = {name: place for place, name in enumerate(_BEGUN_FIRST)}
+    items.sort(key=lambda item: (first.get(item.path.name, len(first)), -tests[item.path]))
 
 
 def _environment_with_network() -> dict[str, str]:

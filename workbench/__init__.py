@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.prompts import load as prompt
     from workbench.widgets import panel as panel
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _NAMES = {
     "Gateway": ("workbench.client", "Gateway"),

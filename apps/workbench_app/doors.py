@@ -17,10 +17,15 @@ def told() -> Iterator[None]:
     try:
         yield
     except WorkbenchError as error:
-        st.error(error.message, icon=":material/error:")
-        if error.hint:
-            st.caption(error.hint)
+        tell(error)
         st.stop()
+
+
+def tell(error: WorkbenchError) -> None:
+    """Show an error with its hint."""
+    st.error(error.message, icon=":material/error:")
+    if error.hint:
+        st.caption(error.hint)
 
 
 def choose_experiment(*, candidates: int = 1) -> experiments.Listed:
@@ -45,4 +50,5 @@ def choose_pair(experiment: experiments.Listed) -> tuple[str, str]:
 
 
 def _label(experiment: experiments.Listed) -> str:
-    return f"{experiment.name} · {experiment.started_at:%d %b %H:%M}"
+    # Streamlit tells options apart by their labels: two of the same minute need more than the time.
+    return f"{experiment.name} · {experiment.started_at:%d %b %H:%M} · {experiment.experiment_id[-6:]}"

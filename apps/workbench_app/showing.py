@@ -1,15 +1,25 @@
-"""How inputs and answers are shown: as plain text. What a model wrote is never rendered, so it can't fetch or run."""
+"""How inputs and answers are shown: nothing that a model wrote can fetch or run.
+
+Answers are Markdown whose tags are text and whose pictures are links; inputs are plain text.
+"""
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
 import streamlit as st
 
 from workbench.feedback import Answer
+from workbench.interactive.markdown import bundle
 
 _MANY_LINES = 12
+_ONE_SCREEN = """<style>
+[class*="st-key-answer-"] { max-height: 52vh; overflow-y: auto; }
+[data-testid="stMainBlockContainer"] { padding-top: 1.5rem; padding-bottom: 1rem; }
+[data-testid="stHeader"] { display: none; }
+</style>"""
 
 
 def show_inputs(answer: Answer) -> None:
@@ -29,11 +39,28 @@ def show_answer(answer: Answer) -> None:
     if answer.error:
         st.warning(answer.error)
     if answer.text is not None:
-        st.text(answer.text)
+        _show_text(answer.text)
     elif not answer.images and not answer.error:
         st.text(json.dumps(answer.outputs, ensure_ascii=False, indent=2))
     for image in answer.images:
         st.image(image)
+
+
+def show_question(question: str) -> None:
+    """Show what is asked, as it was written."""
+    st.html(f"<h4 style='margin:0'>{html.escape(question)}</h4>")
+
+
+def fit_to_screen() -> None:
+    """Let answers scroll by themselves, so that the buttons below them stay in sight."""
+    st.html(_ONE_SCREEN)
+
+
+def _show_text(text: str) -> None:
+    if text.strip():
+        st.html(bundle(text)["text/html"])
+    else:
+        st.caption("(empty)")
 
 
 def _as_text(value: Any) -> str:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 import pytest
 from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright  # noqa: A004 - playwright's own
 
-from workbench.services.ports import free_port
+from workbench.testing.jupyter import RunningJupyter, running_jupyter
 
 FLAGS = [
     "--no-sandbox",
@@ -28,7 +22,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TOKEN = "token-of-the-test"
 
 
 @pytest.fixture
@@ -46,12 +39,12 @@ class Lab:
 
     folder: Path
     """Where its notebooks lie."""
-    port: int
-    """Where it listens on loopback."""
+    server: RunningJupyter
+    """The server below it."""
 
     def url(self, path: str = "lab") -> str:
         """Return the address of a page, with the token."""
-        return f"http://127.0.0.1:{self.port}/{path}?token={TOKEN}"
+        return f"{self.server.url}/{path}?token={self.server.token}"
 
 
 StartLab = Callable[..., AbstractContextManager[Lab]]
@@ -65,41 +58,10 @@ def start_lab() -> StartLab:
 
 @contextmanager
 def _running_lab(home: Path, folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Lab]:
-    lab = Lab(folder, free_port())
-    own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    log = folder / "lab.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-             f"--ServerApp.port={lab.port}", f"--IdentityProvider.token={TOKEN}"],
-            env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "WORKBENCH_HOME": str(home),
-                 **(environ or {})},
-            cwd=folder, stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(lab.url("api/status")):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield lab
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()  # told to end while a kernel starts, it may wait for ever
-            process.wait(60)
-        with suppress(OSError, psutil.NoSuchProcess):  # the gateway may have been quicker
-            psutil.Process(json.loads((home / "gateway.json").read_text())["pid"]).wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
+    with running_jupyter(home, folder, app="lab", environ=environ) as running:
+        yield Lab(folder, running)
+    with suppress(OSError, psutil.NoSuchProcess):  # the gateway may have been quicker
+        psutil.Process(json.loads((home / "gateway.json").read_text())["pid"]).wait(30)
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from workbench import experiments, feedback, prompts, tracking
 from workbench.client import Gateway
 from workbench.evidence import Dataset, exact_match
 from workbench.services import EmbeddedGateway, Process
-from workbench.services.ports import free_port
 from workbench.services.programs import streamlit_app
 from workbench.settings import load_settings
+from workbench.testing.servers import free_port
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import simulated_providers
 

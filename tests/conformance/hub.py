@@ -16,9 +16,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import psutil
-from jupyter_kernel_client import JupyterKernelClient
 
-from workbench.services.ports import free_port
+from workbench.testing.jupyter import kernel_client
+from workbench.testing.servers import free_port
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "conformance" / "jupyterhub"
 _PROXY = "configurable-http-proxy@5.3.0"
@@ -234,7 +234,7 @@ class Kernel:
     def __init__(self, server: Server) -> None:
         # In the headers: the Hub's servers take no token from the URL of a WebSocket.
         signed_in = {"Authorization": f"Bearer {server.user.hub.token}"}
-        self.client = JupyterKernelClient(server_url=server.url, token=None, headers=signed_in)
+        self.client = kernel_client(server.url, token=None, headers=signed_in)
         self.client.start()
 
     def run(self, code: str) -> str:

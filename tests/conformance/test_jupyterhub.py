@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from hub import Hub, Kernel, Server, ask, eventually, installed
 
-from workbench.services.ports import free_port
 from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.servers import free_port
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import SimulatedProviders
 

@@ -20,9 +20,9 @@ from workbench.client import AsyncGateway, Gateway
 from workbench.client.key_desk import IssuedKey, KeyDesk
 from workbench.client.keys import Access, DeskKey, FileKey, FixedKey
 from workbench.errors import InvalidInput, WorkbenchError
-from workbench.services.ports import free_port
 from workbench.settings import mounted_environment
 from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.servers import free_port
 from workbench.wire.key_file import MountedKey, write_key_file
 from workbench.wire.key_format import SEEN, new_secret
 

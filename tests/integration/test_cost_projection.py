@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from workbench.errors import InvalidInput, NotFound
-from workbench.experiments.projection import DAYS_A_MONTH, project_cost
+from workbench.experiments.records.projection import DAYS_A_MONTH, project_cost
+from workbench.statistics import mean_interval
 from workbench.tracking.run import RunRecord
 from workbench.tracking.tracker import Tracker
 
@@ -37,6 +38,17 @@ def test_a_month_is_the_mean_of_the_examples_times_the_volume_with_students_inte
     half = stats.t.ppf(0.975, len(costs) - 1) * np.sqrt(wider.var() / len(wider))
     assert found.high == pytest.approx((costs.mean() + half) * a_month)
     assert found.low == pytest.approx(max(0, costs.mean() - half) * a_month)
+
+
+def test_examples_of_one_group_are_one_cluster(tracker: Tracker) -> None:
+    costs, groups = [0.001, 0.0011, 0.004, 0.0042], ["a", "a", "b", "b"]
+    table = pd.DataFrame({"example_id": list("wxyz"), "group": groups, "cost_usd": costs, "error": [None] * 4})
+    run_id = tracker.write_run(RunRecord(experiment="projection", name="one", tables={"cells.json": table}))
+    found = project_cost(run_id, calls_per_day=1, tracker=tracker)
+    assert found.high is not None
+    expected = mean_interval(costs, bounds=None, clusters=groups)
+    assert found.high == pytest.approx(expected.high * DAYS_A_MONTH)
+    assert found.n == 4
 
 
 def test_one_example_tells_a_mean_and_no_upper_end(tracker: Tracker) -> None:

@@ -19,7 +19,7 @@ from workbench.client import Gateway
 from workbench.errors import GatewayUnreachable, NotFound
 from workbench.evidence import Dataset, embedding_similarity, exact_match
 from workbench.experiments import Candidate
-from workbench.experiments.experiment import MIME
+from workbench.experiments.results.experiment import MIME
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
@@ -76,7 +76,7 @@ def test_an_experiment_goes_to_mlflow_and_comes_back(
         concurrency=1,
         progress=False,
     )
-    table = result.table
+    table = result.table()
     assert table["n"].tolist() == [11, 12]
     assert table["failed"].tolist() == [1, 0]
     assert table["score.exact_match"].tolist() == [1, 0]
@@ -89,7 +89,7 @@ def test_an_experiment_goes_to_mlflow_and_comes_back(
     costs = {row["request_id"]: row["cost_usd"] for row in chats}
     good = result.cells[result.cells["error"].isna()]
     assert dict(zip(good["request_id"], good["cost_usd"], strict=True)) == pytest.approx(costs)
-    assert chats[-1]["tags"]["candidate"] == "parrot"
+    assert [row["tags"]["candidate"] for row in chats].count("parrot") == 11
     assert chats[-1]["tags"]["experiment"] == result.experiment_id
 
     run = tracker.run(result.run_ids["parrot"])
@@ -179,7 +179,7 @@ def test_a_gateway_that_is_killed_ends_the_run_and_the_next_one_goes_on(
         trial(running, fatal_call=6)
     assert len(providers.requests) == 5
     with simulated_gateway(tmp_path / "gateway", providers) as running:
-        assert trial(running).table.loc["plain", "n"] == 12
+        assert trial(running).table().loc["plain", "n"] == 12
     assert len(providers.requests) == 12
 
 
@@ -188,7 +188,7 @@ from workbench import experiments
 rows = [{"id": f"q{i}", "inputs": {"q": str(i)}} for i in range(150)]
 plain = experiments.Candidate("plain", prompt="say {{q}}", model="chatty")
 result = experiments.run("stopped", [plain], rows, track=False, progress=False)
-print(result.table.loc["plain", "n"], result.table.loc["plain", "reused"])
+print(result.table().loc["plain", "n"], result.table().loc["plain", "reused"])
 """
 
 
@@ -221,7 +221,8 @@ def test_a_process_that_is_stopped_has_paid_for_nothing_in_vain(
     answered, reused = map(int, stdout.split())
     assert answered == 150
     assert paid - lost <= reused <= paid
-    assert len(providers.requests) == 150 + paid - reused
+    # An answer that was on its way when the process died is found at the gateway, or asked for again.
+    assert 150 <= len(providers.requests) <= 150 + paid - reused
 
 
 def test_a_saved_notebook_tells_the_result_and_the_votes_without_a_kernel(home: Path) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 from workbench.wire.tags import write_tags
 
 CONFIG = """
@@ -90,7 +90,8 @@ def test_rotated_keys_draw_on_one_gauge_of_all_workers_and_after_a_restart(
         more = {"subject": "key", "name": line[-1]["id"], "usd_total": 0.2, "until": until.isoformat(), "reason": "x"}
         raised = ask(gateway, "POST", "/admin/v1/budgets/raises", json=more)
         assert (raised.status_code, raised.json()["name"]) == (201, key["id"]), raised.text
-        assert chat(gateway, line[-1]["key"]).status_code == 200
+        # Each worker hears of the raise in its own time.
+        wait_until(lambda: chat(gateway, line[-1]["key"]).status_code == 200, "the raise does not count", seconds=10)
         assert gateway.stop() == 0
     with running_gateway(tmp_path, config=config, environ=environ) as again:
         left = ask(again, "GET", "/me", line[-1]["key"]).json()["left"]

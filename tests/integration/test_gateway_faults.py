@@ -326,9 +326,9 @@ def test_a_client_that_leaves_a_plain_call_stops_the_provider_and_is_charged_for
     def newest() -> dict[str, Any]:
         return dict(http.get("/me/calls", params={"limit": 1}).json()["data"][0])
 
-    wait_until(lambda: newest()["outcome"] == "client_left", lambda: f"the newest row is {newest()}")
+    wait_until(lambda: newest()["status"] == 499, lambda: f"the newest row is {newest()}")
     row = newest()
-    assert (row["status"], row["attempts"], row["output_tokens"]) == (499, 1, 0)
+    assert (row["outcome"], row["attempts"], row["output_tokens"]) == ("client_left", 1, 0)
     assert (row["input_tokens"], row["cost_source"]) == (len(body) // 4, "estimated")
     assert row["cost_usd"] == pytest.approx(len(body) // 4 / 1e6)
 

@@ -62,12 +62,18 @@ def start(providers: SimulatedProviders, tmp_path: Path, monkeypatch: pytest.Mon
     with ExitStack() as stack:
 
         def begin(
-            what: dict[str, str], credential: str, *, fallbacks: list[str] | None = None, **environ: str
+            what: dict[str, str],
+            credential: str,
+            *,
+            fallbacks: list[str] | None = None,
+            fresh: bool = False,
+            **environ: str,
         ) -> RunningGateway:
             config = CONFIG.format(url=providers.url, credential=credential, fallbacks=fallbacks or [], **what)
             (tmp_path / "home").mkdir(exist_ok=True)
             (tmp_path / "home" / "account.json").write_text(account)
-            return stack.enter_context(running_gateway(tmp_path / "home", config=config, environ={**hidden, **environ}))
+            environ = {**hidden, **environ}
+            return stack.enter_context(running_gateway(tmp_path / "home", config=config, environ=environ, fresh=fresh))
 
         yield begin
 
@@ -213,7 +219,7 @@ def test_a_wrong_credential_is_the_admins_to_mend(
 
 
 def test_an_idle_gateway_has_loaded_no_cloud_and_is_small(start: Start) -> None:
-    gateway = start(BEDROCK, '{ aws = "default" }')
+    gateway = start(BEDROCK, '{ aws = "default" }', fresh=True)
     assert httpx.get(f"{gateway.url}/healthz").status_code == 200
     process = psutil.Process(gateway.process.pid)
     loaded = {Path(one.path).parts for one in process.memory_maps()}

@@ -188,6 +188,26 @@ def test_an_embedded_gateway_is_one_process(tmp_path: Path) -> None:
         pass
 
 
+def test_each_step_of_a_promotion_may_be_taken_at_another_worker(gateway: RunningGateway) -> None:
+    admin = {"authorization": f"Bearer {gateway.owner_token}"}
+
+    def step(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = httpx.post(f"{gateway.url}/v1/prompts/{path}", json=body, headers=admin, timeout=30)
+        assert answer.status_code in (200, 201), answer.text
+        return dict(answer.json())
+
+    rules = {"rules": [{"metric": "exact"}]}
+    for version in range(1, 5):  # each by whichever worker takes it, and at once
+        wish = {"version": version, "template": f"Say {version}.", "reason": "better", "gates": rules}
+        asked = step("steps@live/requests", wish)
+        history = httpx.get(f"{gateway.url}/v1/prompts/steps@live/history", headers=admin, timeout=30).json()
+        evidence = {"passed": True, "decision": "better", "gates_hash": asked["gates_hash"], "hash": asked["hash"],
+                    "base": history["data"][0]["seq"] if "data" in history else None, "run_id": "r",
+                    "run_started_at": "2999-01-01T00:00:00Z"}  # fmt: skip
+        step(f"requests/{asked['id']}/evidence", evidence)
+        assert step(f"requests/{asked['id']}/publish", {})["version"] == version
+
+
 def test_prompts_and_models_of_one_worker_are_every_workers(gateway: RunningGateway) -> None:
     key = gateway.issue_key()
     admin = {"authorization": f"Bearer {gateway.owner_token}"}

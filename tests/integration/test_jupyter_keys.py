@@ -16,9 +16,9 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from jupyter_kernel_client import JupyterKernelClient
 
-from workbench.services.ports import free_port
+from workbench.testing.jupyter import kernel_client
+from workbench.testing.servers import free_port
 
 TOKEN = "token-of-the-test"
 FIRST_CELL = """
@@ -122,7 +122,7 @@ class Jupyter:
 class Kernel:
     def __init__(self, server, kernel_id=None):
         self.server = server
-        self.client = JupyterKernelClient(server_url=server.url, token=TOKEN, kernel_id=kernel_id)
+        self.client = kernel_client(server.url, token=TOKEN, kernel_id=kernel_id)
         if kernel_id:
             self.client.start()
 
@@ -132,7 +132,16 @@ class Kernel:
 
     def run(self, code):
         """Return everything that a cell printed, its errors included."""
-        reply = self.client.execute(code, timeout=120)
+        try:
+            reply = self.client.execute(code, timeout=120)
+        except RuntimeError:
+            # Jupyter gives a kernel ports that were free a moment ago. Where another process took one of them first,
+            # Jupyter starts the kernel again, and a page connects again: so do we.
+            if "Address already in use" not in self.server.log.read_text():
+                raise
+            self.client = kernel_client(self.server.url, token=TOKEN, kernel_id=self.id)
+            self.client.start()
+            reply = self.client.execute(code, timeout=120)
         return "".join(o.get("text") or "\n".join(o.get("traceback") or ()) for o in reply["outputs"])
 
     def key(self):

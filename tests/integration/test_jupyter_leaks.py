@@ -16,9 +16,9 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from jupyter_kernel_client import JupyterKernelClient
 
-from workbench.services.ports import free_port
+from workbench.testing.jupyter import kernel_client
+from workbench.testing.servers import free_port
 from workbench.wire.key_format import WHOLE, well_formed
 from workbench_jupyter.app import URLS
 
@@ -117,7 +117,7 @@ class Worst:
         """Run every cell, save the notebook in every way, and export it."""
         body = {"path": NOTEBOOK, "name": NOTEBOOK, "type": "notebook", "kernel": {"name": "python3"}}
         session = self.ask("POST", "/api/sessions", body)
-        client = JupyterKernelClient(server_url=self.url, token=TOKEN, kernel_id=session["kernel"]["id"])
+        client = kernel_client(self.url, token=TOKEN, kernel_id=session["kernel"]["id"])
         client.start()
         cells = [self._ran(client, code) for code in SHOWN]
         [key] = self.keys = self.mounted()

@@ -25,8 +25,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from workbench.services.ports import free_port
 from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.servers import free_port
 from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.wire.key_file import read_key_file
 

@@ -16,10 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
-from jupyter_kernel_client import JupyterKernelClient
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.jupyter import running_jupyter
+from workbench.testing.jupyter import kernel_client, running_jupyter
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 from workbench_jupyter.broker import Broker
 from workbench_jupyter.mounts import Mounts
@@ -113,7 +112,7 @@ def test_a_busy_cell_of_a_minute_outlives_a_dozen_keys_of_five_seconds(
     gateway: RunningGateway, home: Path, tmp_path: Path
 ) -> None:
     with running_jupyter(home, tmp_path) as jupyter:
-        kernel = JupyterKernelClient(server_url=jupyter.url, token=jupyter.token)
+        kernel = kernel_client(jupyter.url, token=jupyter.token)
         kernel.start()
         (key_file,) = home.glob("run/jupyter/*/*.json")
         keys, ended = set(), threading.Event()

@@ -356,7 +356,7 @@ def test_a_published_prompt_asks_and_the_ledger_names_it(promoted: Case, provide
     assert providers.requests[-1].body["temperature"] == 0
     (row,) = promoted.gateway.calls(answer.request_id)
     tags = row["tags"] if isinstance(row["tags"], dict) else json.loads(row["tags"])
-    assert tags == {"prompt": promoted.name, "prompt_version": "1"}
+    assert tags == {"prompt": promoted.name, "prompt_version": "1", "prompt_alias": "production"}
 
 
 def test_a_prompt_that_shows_a_picture_can_be_published(case: Case, providers: SimulatedProviders):
@@ -446,7 +446,8 @@ def test_feedback_of_applications_reaches_the_trace_once(case: Case, tracker: Tr
     other = tracker.trace_of_request(untraced)
     assert tracker.ratings([other])["value"].tolist() == [2]
 
-    again = feedback.drain(gateway, tracker=tracker)
+    assert feedback.drain(gateway, tracker=tracker).rows == 0, "it goes on where the last one ended"
+    again = feedback.drain(gateway, after=0, tracker=tracker)
     assert (again.rows, again.new_traces) == (first.rows, 0)
     assert len(tracker.ratings([record.trace_id])) == 1
     assert feedback.drain(gateway, after=first.last_seq, tracker=tracker).rows == 0

@@ -15,9 +15,9 @@ import pytest
 
 from workbench.cli.demo.notebook_run import run_cells
 from workbench.services import EmbeddedGateway, Process
-from workbench.services.ports import free_port
 from workbench.services.programs import jupyter_server
 from workbench.settings import load_settings
+from workbench.testing.servers import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 TOKEN = "token-of-the-readme-test"

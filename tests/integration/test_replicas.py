@@ -187,6 +187,46 @@ def test_prompts_and_models_are_seen_by_both(pair: Pair) -> None:
     wait_until(lambda: ask(pair.first, key, model="added").status_code == 200, "the model is not seen", seconds=10)
 
 
+def test_a_rollout_is_judged_by_calls_of_both_and_rated_at_either(pair: Pair) -> None:
+    key = issue(pair.first)["key"]
+    known_to(pair.second, key)
+    bearer = {"authorization": f"Bearer {key}"}
+    for version, alias in ((1, "live"), (2, "canary")):
+        prompt = {"version": version, "template": f"v{version}", "reason": "a test"}
+        assert admin(pair.first, "POST", f"/v1/prompts/rolled@{alias}", json=prompt).status_code in (200, 201)
+    plan = {"steps": [50, 100], "rule": "guardrails", "min_n": 1000, "confidence": 0.8}
+    wish = {"reason": "try", "plan": plan}
+    assert admin(pair.first, "POST", "/v1/prompts/rolled@live/rollout", json=wish).status_code == 201
+
+    def rollout() -> dict[str, Any]:
+        return dict(admin(pair.first, "GET", "/v1/prompts/rolled@live/rollout").json())
+
+    def call(gateway: RunningGateway, user: int) -> str:
+        told = HTTP.get(f"{gateway.url}/v1/prompts/rolled@live?user=u{user}", headers=bearer)
+        tags = {"x-workbench-tags": told.headers["x-workbench-tags"]}
+        model = "no-such-model" if told.json()["version"] == 2 else "chatty"
+        url = f"{gateway.url}/v1/chat/completions"
+        return HTTP.post(url, json={**CALL, "model": model}, headers={**bearer, **tags}).headers["x-request-id"]
+
+    def is_rolled_out_at_the_second() -> bool:
+        answer = HTTP.get(f"{pair.second.url}/v1/prompts/rolled@live", headers=bearer)
+        return answer.status_code == 200 and answer.json()["rollout"] is not None
+
+    wait_until(is_rolled_out_at_the_second, "the rollout is not seen", seconds=10)
+    said = call(pair.second, 0)
+
+    def rated() -> bool:
+        word = {"request_id": said, "value": 1}
+        return HTTP.post(f"{pair.first.url}/v1/feedback", json=word, headers=bearer).status_code == 201
+
+    wait_until(rated, "the other gateway does not know the call", seconds=10)
+    for user in range(50):
+        call((pair.first, pair.second)[user % 2], user)
+    wait_until(lambda: rollout()["state"] == "rolled back", lambda: str(rollout()), seconds=20)
+    figures = rollout()["events"][-1]["figures"]["errors"]
+    assert figures["candidate_n"] + figures["baseline_n"] > 20
+
+
 def test_without_its_database_a_gateway_serves_known_keys_and_recovers_by_itself(pair: Pair) -> None:
     key = issue(pair.first)["key"]
     known_to(pair.second, key)

@@ -85,10 +85,19 @@ def test_a_service_account_signs_in_until_its_token_ends(providers: SimulatedPro
     assert vertex_status(providers, credentials.token) == 401
 
 
+def test_a_new_key_of_a_service_account_leaves_the_ones_before_good(providers: SimulatedProviders) -> None:
+    before, new = account_of(providers), account_of(providers)
+    for credentials in (before, new):
+        credentials.refresh(Request())
+        assert vertex_status(providers, credentials.token) == 200
+
+
 def test_a_forged_jwt_gets_no_token(providers: SimulatedProviders) -> None:
     other = json.loads(providers.service_account())["private_key"]
     with pytest.raises(google.auth.exceptions.RefreshError, match="Invalid JWT Signature"):
         account_of(providers, private_key=other).refresh(Request())
+    with pytest.raises(google.auth.exceptions.RefreshError, match="Invalid JWT Signature"):
+        account_of(providers, private_key_id="never made").refresh(Request())
     for assertion in ("x", "a.b.c", "e30.e30.e30"):
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
         answer = httpx.post(f"{providers.url}/google/token", data=form)

@@ -120,7 +120,8 @@ def test_four_services_start_survive_each_other_and_end_together(up, tmp_path):
     assert told["up"] == {"pid": house.process.pid, "services": house.urls}
     assert house.process.pid in [one["pid"] for one in told["users"]]
 
-    (app,) = (process for process in family_of(house.home) if command_of(process)[3:4] == ["streamlit"])
+    app_command = ["uvicorn", "workbench_app.asgi:app"]
+    (app,) = (process for process in family_of(house.home) if command_of(process)[3:5] == app_command)
     app.kill()
     house.wait_for("app ended with exit code 137")
     assert "app.log" in house.output

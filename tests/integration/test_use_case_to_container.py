@@ -6,9 +6,7 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,15 @@ from click.testing import CliRunner, Result
 
 from workbench.cli import main
 from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.people import hub_of_people
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
 from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
 from workbench.tracking.run import RunRecord
 from workbench.tracking.tracker import Tracker
 
 PEOPLE: dict[str, dict[str, Any]] = {
-    "ana": {}, "eve": {}, "ruth": {"groups": ["reviewers"]}, "rob": {"groups": ["reviewers"]}, "adam": {"admin": True},
+    "ana": {}, "eve": {}, "ruth": {"groups": ["reviewers"]}, "rob": {"groups": ["reviewers"]},
+    "adam": {"admin": True, "scopes": ["access:servers", "admin:users"]},
 }  # fmt: skip
 REVIEW = """
 [identity.jupyterhub]
@@ -70,32 +70,10 @@ print(json.dumps([bool(said.choices[0].message.content), bool(again.text), same]
 """
 
 
-class _Hub(BaseHTTPRequestHandler):
-    """JupyterHub's `/hub/api/user`: somebody's token is `token-of-<name>`."""
-
-    def do_GET(self) -> None:
-        name = self.headers.get("Authorization", "").removeprefix("token token-of-")
-        known = self.path == "/hub/api/user" and name in PEOPLE
-        told = {"kind": "user", "name": name, "groups": [], "admin": False, "scopes": ["access:servers", "admin:users"]}
-        body = json.dumps({**told, **PEOPLE.get(name, {})}).encode()
-        self.send_response(200 if known else 403)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with hub_of_people(PEOPLE) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": "Run a real prompt experiment from end to end on the embedded model.",
     "deploy": "Write the environment and the key mount of an application, for a use case.",
     "doctor": "Say what works, what is missing, and the command that mends it.",
+    "experiment": "Run an experiment from a file, with a gate for CI; list, show, report and plan experiments.",
+    "feedback": "Drain what applications say; ask colleagues by a link; see whom they prefer.",
     "gateway": "Serve the gateway in the foreground.",
     "conformance": "Try every model of a configuration at each of its providers: a release gate.",
     "budget": "Raise budgets for a while; list raises, and what everybody has left.",

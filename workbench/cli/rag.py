@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.gateway_in_use import gateway_in_use
 from workbench.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def ask(
     """Answer QUESTION from the index, with citations that were checked."""
     from workbench import rag
 
-    with _gateway() as gateway:
+    with gateway_in_use() as gateway:
         embedder: Embedder
         if where == "local":
             embedder = rag.LocalEmbedder(_model_of(index))
@@ -243,26 +244,8 @@ def _embedder(where: str, index: Path | None) -> Iterator[Embedder | None]:
     elif where == "local":
         yield rag.LocalEmbedder(_model_of(index))
     else:
-        with _gateway() as gateway:
+        with gateway_in_use() as gateway:
             yield rag.GatewayEmbedder(gateway, _model_of(index))
-
-
-@contextmanager
-def _gateway() -> Iterator[Any]:
-    """Yield a client of the gateway that is there, or of the embedded one, which then runs as long as the command."""
-    from workbench.client import Gateway
-    from workbench.services.embedded import EmbeddedGateway, running_gateway
-    from workbench.settings import config_path, home_folder, mounted_environment
-
-    mounted = mounted_environment()
-    if mounted.key_file is not None or mounted.gateway_url is not None:
-        with Gateway() as gateway:
-            yield gateway
-        return
-    if running_gateway(home_folder()) is None:
-        click.echo("No gateway runs; the embedded one is started for this command.", err=True)
-    with EmbeddedGateway(home_folder(), config_path()), Gateway() as gateway:
-        yield gateway
 
 
 def _print_json(value: Any) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from workbench.client.limits import read_limits
 from workbench.client.models import Wish, fitting
-from workbench.client.results import ChatResult, PublishedPrompt
+from workbench.client.results import ChatResult, PublishedPrompt, PublishedRollout
 from workbench.errors import IntegrityError, ProviderError, StreamCut
 from workbench.wire import headers
 from workbench.wire.prompt_hash import prompt_hash
@@ -35,6 +37,7 @@ def read_chat(completion: Any, head: Mapping[str, str], *, latency_ms: float) ->
         request_id=head.get(headers.REQUEST_ID, ""),
         model=head.get(headers.MODEL) or str(body.get("model")),
         finish_reason=choices[0].get("finish_reason"),
+        limits=read_limits(head),
         raw=completion,
     )
 
@@ -171,7 +174,8 @@ def read_rows(body: Any) -> list[dict[str, Any]]:
 def read_published(body: Any) -> PublishedPrompt:
     """Return a published prompt; raises IntegrityError where its text is not the one that was published."""
     template, parameters, schema = body["template"], body.get("parameters") or {}, body.get("schema")
-    found = prompt_hash(template, parameters, schema)
+    form = body.get("form") or {}
+    found = prompt_hash(template, parameters, schema, form)
     if found != body["hash"]:
         raise IntegrityError(
             f"The prompt {body['name']}@{body['alias']} is not what was published: its hash is {found[:12]}..., "
@@ -185,10 +189,21 @@ def read_published(body: Any) -> PublishedPrompt:
         template=template,
         parameters=parameters,
         schema=schema,
+        form=form,
         hash=found,
         published_at=body.get("published_at"),
         published_by=body.get("published_by"),
     )
+
+
+def read_served(body: Any) -> PublishedPrompt:
+    """Return a prompt as it is served, its rollout with it; raises IntegrityError where either text was changed."""
+    prompt, told = read_published(body), body.get("rollout")
+    rollout = None
+    if told is not None:
+        candidate = read_published(told["candidate"])
+        rollout = PublishedRollout(told["id"], float(told["weight"]), told["candidate_arm"], candidate)
+    return replace(prompt, seq=int(body.get("seq", 0)), rollout=rollout)
 
 
 def _data(body: Any) -> list[dict[str, Any]]:

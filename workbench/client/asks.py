@@ -96,7 +96,7 @@ def usage(by: str, *, since: str | None, until: str | None, which: Mapping[str, 
 
 def published(name: str, alias: str) -> Ask[PublishedPrompt]:
     """Ask for the prompt that is live under an alias."""
-    return Ask(_prompt_path(name, alias), answers.read_published)
+    return Ask(prompt_path(name, alias), answers.read_published)
 
 
 def live_prompts() -> Ask[list[dict[str, Any]]]:
@@ -106,7 +106,7 @@ def live_prompts() -> Ask[list[dict[str, Any]]]:
 
 def history(name: str, alias: str) -> Ask[list[dict[str, Any]]]:
     """Ask for all that was published under an alias, newest first."""
-    return Ask(f"{_prompt_path(name, alias)}/history", answers.read_rows)
+    return Ask(f"{prompt_path(name, alias)}/history", answers.read_rows)
 
 
 def publish(
@@ -119,6 +119,8 @@ def publish(
     schema: Mapping[str, Any] | None,
     evidence: Mapping[str, Any] | None,
     reason: str,
+    form: Mapping[str, Any] | None = None,
+    expects: int | None = None,
 ) -> Ask[dict[str, Any]]:
     """Publish a version under an alias."""
     body = {
@@ -126,12 +128,35 @@ def publish(
         "template": template if isinstance(template, str) else [dict(message) for message in template],
         "parameters": dict(parameters or {}),
         "schema": None if schema is None else dict(schema),
+        **({"form": dict(form)} if form else {}),
         "evidence": dict(evidence or {}),
         "reason": reason,
+        **({} if expects is None else {"expects": expects}),
     }
     # The record is append-only: a second sending would stand in it for ever.
-    return Ask(_prompt_path(name, alias), dict, method="post", body=body, as_identity=True, once=True)
+    return Ask(prompt_path(name, alias), dict, method="post", body=body, as_identity=True, once=True)
 
 
-def _prompt_path(name: str, alias: str) -> str:
+def rollout(name: str, alias: str) -> Ask[dict[str, Any]]:
+    """Ask how the latest rollout under an alias stands."""
+    return Ask(f"{prompt_path(name, alias)}/rollout", dict)
+
+
+def start_rollout(
+    name: str, alias: str, *, candidate: str, plan: Mapping[str, Any] | None, reason: str
+) -> Ask[dict[str, Any]]:
+    """Begin to roll a candidate out."""
+    body = {"candidate": candidate, "plan": dict(plan or {}), "reason": reason}
+    path = f"{prompt_path(name, alias)}/rollout"
+    return Ask(path, dict, method="post", body=body, as_identity=True, once=True)
+
+
+def steer_rollout(name: str, alias: str, verb: str, *, reason: str) -> Ask[dict[str, Any]]:
+    """Take a rollout further by hand."""
+    path = f"{prompt_path(name, alias)}/rollout/{quote(verb, safe='')}"
+    return Ask(path, dict, method="post", body={"reason": reason}, as_identity=True, once=True)
+
+
+def prompt_path(name: str, alias: str) -> str:
+    """Return the path of what is live under an alias."""
     return f"/v1/prompts/{quote(name, safe='')}@{quote(alias, safe='')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.client import answers, asks, pictures, requests
 from workbench.client.asks import Ask
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import openai
     import pandas as pd
 
+    from workbench.client.gateway import Gateway
     from workbench.client.pictures import PictureResult
     from workbench.client.results import ChatResult, PublishedPrompt
 
@@ -32,10 +33,24 @@ class AsyncGateway(Base):
         self, *, url: str | None = None, key: str | None = None, timeout: float = 600.0, max_retries: int = 2
     ) -> None:
         super().__init__(url=url, key=key)
-        self.openai: openai.AsyncOpenAI = self._sdk.make_async_client(
+        self.openai: openai.AsyncOpenAI = self._made_openai(timeout, max_retries)
+        """The official client, configured; its errors are its own."""
+
+    @classmethod
+    def beside(cls, gateway: Gateway, *, max_retries: int = 0) -> AsyncGateway:
+        """Return the client of the same gateway, with the same keys, which stay the other's: it closes them."""
+        made = cls.__new__(cls)
+        gateway.lend(made)
+        patience = gateway.openai.timeout
+        timeout = patience if isinstance(patience, (int, float)) else getattr(patience, "read", None) or 600.0
+        made.openai = made._made_openai(timeout, max_retries)  # noqa: SLF001 - its second constructor
+        return made
+
+    def _made_openai(self, timeout: float, max_retries: int) -> openai.AsyncOpenAI:
+        made: openai.AsyncOpenAI = self._sdk.make_async_client(
             self._keys, url=self.url, timeout=timeout, max_retries=max_retries
         )
-        """The official client, configured; its errors are its own."""
+        return made
 
     # -- models --------------------------------------------------------------------------------------------------------
 
@@ -57,7 +72,8 @@ class AsyncGateway(Base):
         with self._translated():
             answer = await self.openai.chat.completions.with_raw_response.create(**arguments)
             completion = answer.parse()
-        return answers.read_chat(completion, answer.headers, latency_ms=(time.perf_counter() - started) * 1000)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return answers.read_chat(completion, answer.headers, latency_ms=latency_ms).rated_by(self.feedback)
 
     async def stream(
         self,
@@ -72,7 +88,9 @@ class AsyncGateway(Base):
         started = time.perf_counter()
         with self._translated():
             chunks = await self.openai.chat.completions.create(**arguments)
-        return AsyncStream(chunks, started=started, translated=self._translated, cost_of=self._cost_of)
+        return AsyncStream(
+            chunks, started=started, translated=self._translated, cost_of=self._cost_of, rate=self.feedback
+        )
 
     async def paint(
         self,
@@ -212,10 +230,16 @@ class AsyncGateway(Base):
         alias: str = "production",
         parameters: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
         evidence: Mapping[str, Any] | None = None,
         reason: str,
+        expects: int | None = None,
     ) -> dict[str, Any]:
-        """Publish a version under an alias, by an identity rather than a key; return the gateway's record."""
+        """Publish a version under an alias, by an identity rather than a key; return the gateway's record.
+
+        `form` is how the template is filled in, where that is not just `{{name}}`: see `Prompt.form`. `expects` is the
+        number of the publication that was live when it was decided, 0 for none: raises Conflict where another is now.
+        """
         return await self._ask(
             asks.publish(
                 name,
@@ -226,8 +250,36 @@ class AsyncGateway(Base):
                 schema=schema,
                 evidence=evidence,
                 reason=reason,
+                form=form,
+                expects=expects,
             )
         )
+
+    async def rollout(self, name: str, alias: str = "production") -> dict[str, Any]:
+        """Return how the latest rollout under an alias stands: `state`, `weight`, `arms`, `plan`, `events`."""
+        return await self._ask(asks.rollout(name, alias))
+
+    async def start_rollout(
+        self,
+        name: str,
+        alias: str = "production",
+        *,
+        candidate: str = "canary",
+        plan: Mapping[str, Any] | None = None,
+        reason: str,
+    ) -> dict[str, Any]:
+        """Begin to roll out what is published as `name@{candidate}`, by an identity rather than a key.
+
+        `plan` may hold `steps` (percent of the users), `rule` (`not_worse`, `better`, `guardrails`), `margin`,
+        `bounds`, `min_n`, `confidence`, `max_error_increase`, `max_latency_ratio`, `max_cost_ratio` and `min_calls`.
+        """
+        return await self._ask(asks.start_rollout(name, alias, candidate=candidate, plan=plan, reason=reason))
+
+    async def steer_rollout(
+        self, name: str, verb: Literal["pause", "resume", "advance", "abort"], alias: str = "production", *, reason: str
+    ) -> dict[str, Any]:
+        """Pause, resume, advance or abort a rollout by hand, by an identity rather than a key."""
+        return await self._ask(asks.steer_rollout(name, alias, verb, reason=reason))
 
     # -- the client itself -------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.client import pictures, requests
@@ -28,6 +29,11 @@ class Base:
         """Root URL of the gateway."""
         return self._keys.url
 
+    def lend(self, other: Base) -> None:
+        """Give another client this one's keys; they stay this one's, which closes them."""
+        other._sdk, other._keys = self._sdk, self._keys
+        other._closing = weakref.finalize(other, int)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(url={self._keys.url!r})"
 
@@ -36,6 +42,13 @@ class Base:
         raise TypeError(
             f"A {name} holds connections and a key: do not copy or pickle it, make a {name}() where it is used."
         )
+
+    def _places(self) -> list[Path]:
+        """Return the folders in which this process may keep what outlives it: the home, or that of the key file."""
+        from workbench.settings import mounted_environment  # noqa: PLC0415 - loads pydantic: not at the import
+
+        mounted = mounted_environment()
+        return [mounted.home, *([mounted.key_file.parent] if mounted.key_file is not None else [])]
 
     def _translated(self) -> AbstractContextManager[None]:
         return self._sdk.translated(self._keys)

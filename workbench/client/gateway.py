@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.client import answers, asks, pictures, requests
 from workbench.client.asks import Ask
 from workbench.client.base import Base, Prompt
 from workbench.client.models import Advice, Wish
+from workbench.client.promotion_desk import PromotionDesk
+from workbench.client.prompt_copies import Copies
+from workbench.client.prompt_loader import Loaded, PromptLoader
 from workbench.client.stream import Stream
 from workbench.errors import WorkbenchError
 
@@ -40,6 +43,7 @@ class Gateway(Base):
             self._keys, url=self.url, timeout=timeout, max_retries=max_retries
         )
         """The official client, configured; its errors are its own."""
+        self._loader = PromptLoader(self._get, url=lambda: self.url, copies=Copies(self._places()))
 
     # -- models --------------------------------------------------------------------------------------------------------
 
@@ -61,7 +65,8 @@ class Gateway(Base):
         with self._translated():
             answer = self.openai.chat.completions.with_raw_response.create(**arguments)
             completion = answer.parse()
-        return answers.read_chat(completion, answer.headers, latency_ms=(time.perf_counter() - started) * 1000)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return answers.read_chat(completion, answer.headers, latency_ms=latency_ms).rated_by(self.feedback)
 
     def stream(
         self,
@@ -76,7 +81,7 @@ class Gateway(Base):
         started = time.perf_counter()
         with self._translated():
             chunks = self.openai.chat.completions.create(**arguments)
-        return Stream(chunks, started=started, translated=self._translated, cost_of=self._cost_of)
+        return Stream(chunks, started=started, translated=self._translated, cost_of=self._cost_of, rate=self.feedback)
 
     def paint(
         self,
@@ -199,6 +204,14 @@ class Gateway(Base):
         """Return the prompt that is live under an alias; raises IntegrityError where its text was changed."""
         return self._ask(asks.published(name, alias))
 
+    def served(self, name: str, alias: str = "production") -> Loaded:
+        """Return what is live under an alias without asking each time, and how fresh that is.
+
+        It is kept for a lease and renewed in the background, within a second of a change; while no gateway answers,
+        the last good version is served, also by a new process. Raises as `published` does where there never was one.
+        """
+        return self._loader.load(name, alias)
+
     def live_prompts(self) -> list[dict[str, Any]]:
         """Return all prompts that are live under an alias, a row each: `name`, `alias`, `version` and what they say."""
         return self._ask(asks.live_prompts())
@@ -216,10 +229,16 @@ class Gateway(Base):
         alias: str = "production",
         parameters: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
         evidence: Mapping[str, Any] | None = None,
         reason: str,
+        expects: int | None = None,
     ) -> dict[str, Any]:
-        """Publish a version under an alias, by an identity rather than a key; return the gateway's record."""
+        """Publish a version under an alias, by an identity rather than a key; return the gateway's record.
+
+        `form` is how the template is filled in, where that is not just `{{name}}`: see `Prompt.form`. `expects` is the
+        number of the publication that was live when it was decided, 0 for none: raises Conflict where another is now.
+        """
         return self._ask(
             asks.publish(
                 name,
@@ -230,13 +249,47 @@ class Gateway(Base):
                 schema=schema,
                 evidence=evidence,
                 reason=reason,
+                form=form,
+                expects=expects,
             )
         )
+
+    @property
+    def promotion(self) -> PromotionDesk:
+        """Requests, approvals, rollback and the record of published prompts, by an identity rather than a key."""
+        return PromotionDesk(self._ask)
+
+    def rollout(self, name: str, alias: str = "production") -> dict[str, Any]:
+        """Return how the latest rollout under an alias stands: `state`, `weight`, `arms`, `plan`, `events`."""
+        return self._ask(asks.rollout(name, alias))
+
+    def start_rollout(
+        self,
+        name: str,
+        alias: str = "production",
+        *,
+        candidate: str = "canary",
+        plan: Mapping[str, Any] | None = None,
+        reason: str,
+    ) -> dict[str, Any]:
+        """Begin to roll out what is published as `name@{candidate}`, by an identity rather than a key.
+
+        `plan` may hold `steps` (percent of the users), `rule` (`not_worse`, `better`, `guardrails`), `margin`,
+        `bounds`, `min_n`, `confidence`, `max_error_increase`, `max_latency_ratio`, `max_cost_ratio` and `min_calls`.
+        """
+        return self._ask(asks.start_rollout(name, alias, candidate=candidate, plan=plan, reason=reason))
+
+    def steer_rollout(
+        self, name: str, verb: Literal["pause", "resume", "advance", "abort"], alias: str = "production", *, reason: str
+    ) -> dict[str, Any]:
+        """Pause, resume, advance or abort a rollout by hand, by an identity rather than a key."""
+        return self._ask(asks.steer_rollout(name, alias, verb, reason=reason))
 
     # -- the client itself -------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close connections, and revoke a key that was issued to this client."""
+        self._loader.close()
         self.openai.close()
         self._closing()
 
@@ -249,7 +302,14 @@ class Gateway(Base):
     def _ask(self, ask: Ask[T]) -> T:
         with self._translated():
             body = getattr(self.openai, ask.method)(**self._request(ask))
+        if ask.method == "post" and ask.path.startswith("/v1/prompts/"):
+            self._loader.wrote(body)
         return ask.read(body)
+
+    def _get(self, path: str, query: Mapping[str, str], *, within: float, retries: int) -> Any:
+        with self._translated():
+            options = self._sdk.patience(query=query, within=within, retries=retries)
+            return self.openai.get(self._keys.url + path, cast_to=object, options=options)
 
     def _cost_of(self, request_id: str) -> float | None:
         """Return the cost of a stream that has ended; None where the gateway can't tell it any more."""

@@ -185,6 +185,11 @@ def _url(source: KeySource) -> str:
         return f"an unknown place ({error.message})"
 
 
+def patience(*, query: Any, within: float, retries: int) -> Any:
+    """Return the SDK's options for a request that may take so many seconds and be repeated so often."""
+    return {"params": dict(query), "timeout": _timeout(within), "max_retries": retries}
+
+
 def request_options(*, query: Any, as_identity: bool, once: bool) -> dict[str, Any]:
     """Return the SDK's options for a path of the gateway's own."""
     options: dict[str, Any] = {"params": dict(query)}

@@ -16,9 +16,10 @@ Translated = Callable[[], AbstractContextManager[None]]
 
 
 class _Pieces:
-    def __init__(self, chunks: Any, started: float) -> None:
+    def __init__(self, chunks: Any, started: float, rate: Callable[..., Any]) -> None:
         self._chunks = chunks
         self._started = started
+        self._rate = rate
         self._assembly = Assembly(chunks.response.headers)
         self._result: ChatResult | None = None
 
@@ -45,6 +46,9 @@ class _Pieces:
     def _whole(self) -> ChatResult:
         return self._assembly.result(elapsed_ms=self._elapsed_ms(), cost_usd=None)
 
+    def _end(self, whole: ChatResult, cost_usd: float | None) -> None:
+        self._result = replace(whole, cost_usd=cost_usd).rated_by(self._rate)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request_id}, {'finished' if self._result else 'unfinished'})"
 
@@ -56,9 +60,15 @@ class Stream(_Pieces):
     """
 
     def __init__(
-        self, chunks: Any, *, started: float, translated: Translated, cost_of: Callable[[str], float | None]
+        self,
+        chunks: Any,
+        *,
+        started: float,
+        translated: Translated,
+        cost_of: Callable[[str], float | None],
+        rate: Callable[..., Any],
     ) -> None:
-        super().__init__(chunks, started)
+        super().__init__(chunks, started, rate)
         self._pieces = self._read(translated, cost_of)
 
     def _read(self, translated: Translated, cost_of: Callable[[str], float | None]) -> Iterator[str]:
@@ -68,7 +78,7 @@ class Stream(_Pieces):
                     if piece := self._add(chunk):
                         yield piece
             whole = self._whole()
-            self._result = replace(whole, cost_usd=cost_of(whole.request_id))
+            self._end(whole, cost_of(whole.request_id))
         finally:
             self.close()
 
@@ -93,9 +103,15 @@ class AsyncStream(_Pieces):
     """
 
     def __init__(
-        self, chunks: Any, *, started: float, translated: Translated, cost_of: Callable[[str], Awaitable[float | None]]
+        self,
+        chunks: Any,
+        *,
+        started: float,
+        translated: Translated,
+        cost_of: Callable[[str], Awaitable[float | None]],
+        rate: Callable[..., Any],
     ) -> None:
-        super().__init__(chunks, started)
+        super().__init__(chunks, started, rate)
         self._pieces = self._read(translated, cost_of)
 
     async def _read(
@@ -107,7 +123,7 @@ class AsyncStream(_Pieces):
                     if piece := self._add(chunk):
                         yield piece
             whole = self._whole()
-            self._result = replace(whole, cost_usd=await cost_of(whole.request_id))
+            self._end(whole, await cost_of(whole.request_id))
         finally:
             await self.close()
 

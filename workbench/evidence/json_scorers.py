@@ -10,7 +10,7 @@ from typing import Any
 from workbench.errors import InvalidInput, MissingComponent
 from workbench.evidence.example import Example
 from workbench.evidence.output import Output
-from workbench.evidence.scorer import Score, Scorer
+from workbench.evidence.scorer import NO_TEXT, Score, Scorer, identity_of
 
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 
@@ -54,7 +54,7 @@ def json_schema_valid(schema: Mapping[str, Any], *, strict: bool = True, name: s
     def score(output: Output, example: Example) -> Score:
         del example
         if output.text is None:
-            return Score(None, "the output has no text")
+            return NO_TEXT
         if strict:
             try:
                 value = _load(output.text)
@@ -65,7 +65,7 @@ def json_schema_valid(schema: Mapping[str, Any], *, strict: bool = True, name: s
         wrong = next(iter(sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))), None)
         return Score(1.0) if wrong is None else Score(0.0, f"{wrong.json_path}: {wrong.message}")
 
-    return Scorer(name, score)
+    return Scorer(name, score, identity=identity_of("json_schema_valid", schema=schema, strict=strict))
 
 
 def json_field(field: str, *, ignore_case: bool = True, name: str | None = None) -> Scorer:
@@ -77,7 +77,7 @@ def json_field(field: str, *, ignore_case: bool = True, name: str | None = None)
 
     def score(output: Output, example: Example) -> Score:
         if output.text is None:
-            return Score(None, "the output has no text")
+            return NO_TEXT
         if not isinstance(example.expected, Mapping) or field not in example.expected:
             return Score(None, f"no {field!r} is expected of this example")
         found = find_json(output.text)
@@ -90,7 +90,7 @@ def json_field(field: str, *, ignore_case: bool = True, name: str | None = None)
             return Score(1.0)
         return Score(0.0, f"{found[field]!r} instead of {wanted!r}")
 
-    return Scorer(name or field, score)
+    return Scorer(name or field, score, identity=identity_of("json_field", field=field, fold=ignore_case))
 
 
 def same_json(one: object, other: object, *, ignore_case: bool) -> bool:

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from workbench.errors import Unavailable, WorkbenchError
 from workbench.evidence.example import Example
 from workbench.evidence.output import Output
-from workbench.evidence.scorer import Embedder, Score, Scorer
+from workbench.evidence.scorer import NO_TEXT, NOTHING_EXPECTED, Embedder, Score, Scorer, identity_of
 
 _NO_GATEWAY = Score(None, "embeddings come through a gateway: pass `gateway=`, or score within an experiment")
-_NO_TEXT = Score(None, "the output has no text")
-_NOTHING_EXPECTED = Score(None, "nothing is expected of this example")
 
 Pairs = Sequence[tuple[Output, Example]]
 
@@ -48,13 +46,18 @@ def embedding_similarity(
 
         return [score(output, example) for output, example in pairs]
 
-    return Scorer(name, lambda output, example: score_all([(output, example)], None)[0], batch=score_all)
+    return Scorer(
+        name,
+        lambda output, example: score_all([(output, example)], None)[0],
+        batch=score_all,
+        identity=identity_of("embedding_similarity", key=key, model=model),
+    )
 
 
 def _hindrance(output: Output, example: Example, key: str | None) -> Score | None:
     if not output.text:
-        return _NO_TEXT
-    return None if example.expected_text(key) else _NOTHING_EXPECTED
+        return NO_TEXT
+    return None if example.expected_text(key) else NOTHING_EXPECTED
 
 
 def _unit_vectors(texts: list[str], client: Embedder | None, model: str) -> tuple[NDArray[np.float64], Score | None]:

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from workbench.evidence.example import Example
 from workbench.evidence.json_scorers import find_json, same_json
 from workbench.evidence.output import Output
-from workbench.evidence.scorer import Score, Scorer
-
-NO_TEXT = Score(None, "the output has no text")
-NOTHING_EXPECTED = Score(None, "nothing is expected of this example")
+from workbench.evidence.scorer import NO_TEXT, NOTHING_EXPECTED, Score, Scorer, identity_of
 
 
 def exact_match(*, key: str | None = None, ignore_case: bool = False, name: str = "exact_match") -> Scorer:
@@ -33,7 +30,7 @@ def exact_match(*, key: str | None = None, ignore_case: bool = False, name: str 
             return NOTHING_EXPECTED
         return Score(float(_folded(output.text, ignore_case) == _folded(expected, ignore_case)))
 
-    return Scorer(name, score)
+    return Scorer(name, score, identity=identity_of("exact_match", key=key, fold=ignore_case))
 
 
 def contains(
@@ -49,7 +46,7 @@ def contains(
             return NOTHING_EXPECTED
         return Score(float(_folded(wanted, ignore_case) in _folded(output.text, ignore_case)))
 
-    return Scorer(name, score)
+    return Scorer(name, score, identity=identity_of("contains", text=text, key=key, fold=ignore_case))
 
 
 def _folded(text: str, ignore_case: bool) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from workbench import tracking
 from workbench.errors import InvalidInput
 from workbench.feedback.answer import Answer, answer
+from workbench.feedback.work_list import work_list
 
 if TYPE_CHECKING:
     from workbench.tracking.tracker import Tracker
@@ -64,7 +65,7 @@ def matched(run_a: str, run_b: str, *, tracker: Tracker) -> tuple[tuple[tuple[st
     """
     if run_a == run_b:
         raise InvalidInput("A run can't be compared with itself.", param="run_b")
-    first, second = _answered(run_a, tracker), _answered(run_b, tracker)
+    first, second = answered(run_a, tracker=tracker), answered(run_b, tracker=tracker)
     common = [cell for cell in first if cell in second]
     if not common:
         raise InvalidInput(f"The runs {run_a[:8]} and {run_b[:8]} have no answered example in common.")
@@ -77,13 +78,16 @@ def pair_id(trace_a: str, trace_b: str) -> str:
     return hashlib.sha256("|".join(sorted((trace_a, trace_b))).encode()).hexdigest()[:24]
 
 
-def rater_seed(rater: str) -> int:
-    """Return a seed of the rater's own, so that raters see the pairs in different orders and on different sides."""
-    return _number(rater)
+def rater_seed(rater: str, *, tracker: Tracker) -> int:
+    """Return a seed of the rater's own, so that raters see the pairs in different orders and on different sides.
+
+    It is made of a random word that stays in the home: nobody can tell from names and ids which side is whose.
+    """
+    return _number(rater, work_list(tracker.home).secret())
 
 
-def _answered(run_id: str, tracker: Tracker) -> dict[tuple[str, Any], tuple[str, str]]:
-    """Return trace and content of each cell that was answered, by example and repeat."""
+def answered(run_id: str, *, tracker: Tracker) -> dict[tuple[str, Any], tuple[str, str]]:
+    """Return trace and content of each cell that was answered and left a trace, by example and repeat."""
     cells: Any = tracker.table(run_id, _CELLS).to_dict("records")
     return {
         (str(cell["example_id"]), cell.get("repeat", 0)): (str(cell["trace_id"]), repr(_content(cell)))

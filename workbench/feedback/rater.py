@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
+from workbench.settings.user import user_name
 
 
 def local_rater() -> str:
     """Return the name of the user whose process this is."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no account for this user id, as in some containers
-        return "rater"
+    return user_name("rater")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench import tracking
 from workbench.errors import InvalidInput
 from workbench.feedback.answer import Answer, show
+from workbench.feedback.pair import answered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.tracking.tracker import Tracker
 
 STARS = range(1, 6)
+STARS_NAME = "stars"
 
 
 def rate(
@@ -24,13 +27,15 @@ def rate(
     rule: str | None = None,
     name: str | None = None,
     comment: str | None = None,
+    showing: int = 1,
     tracker: Tracker | None = None,
 ) -> str:
     """Write what a person (`rater`) or a rule (`rule`) says of a trace, and return the assessment's id.
 
     A bool is a thumb (named `thumbs`), a whole number from 1 to 5 is `stars`, no value and a comment is a `comment`;
     `name` says otherwise, and a rule's word is named after the rule. Saying it again overrides. A person's word has
-    source HUMAN and must name the person; a rule's has source CODE. Raises InvalidInput, NotFound.
+    source HUMAN and must name the person; a rule's has source CODE. A word of the second `showing` stands beside the
+    first's. Raises InvalidInput, NotFound.
     """
     if (rater is None) == (rule is None):
         raise InvalidInput("A rating comes from a person or from a rule.", hint="Pass `rater=` or `rule=`, not both.")
@@ -44,6 +49,7 @@ def rate(
         source="HUMAN" if rule is None else "CODE",
         source_id=str(rater if rule is None else rule),
         rationale=comment if value is not None else None,
+        about="again" if showing > 1 else None,
     )
 
 
@@ -55,6 +61,12 @@ def ratings(run_id: str, *, tracker: Tracker | None = None) -> pd.DataFrame:
     """
     tracker = tracker or tracking.connect()
     return tracker.ratings([trace.trace_id for trace in tracker.traces(run_id)])
+
+
+def first_ratings(run_ids: Sequence[str], *, name: str, tracker: Tracker) -> pd.DataFrame:
+    """Return what people said under one name of each trace at the first look, with the columns of `ratings`."""
+    said = tracker.ratings([trace for run_id in run_ids for trace, _ in answered(run_id, tracker=tracker).values()])
+    return said[(said["name"] == name) & (said["source"] == "HUMAN") & said["about"].isna()]
 
 
 def queue(
@@ -79,7 +91,7 @@ def _name_of(value: bool | float | str | None) -> str:
     if isinstance(value, bool):
         return "thumbs"
     if isinstance(value, int) and value in STARS:
-        return "stars"
+        return STARS_NAME
     raise InvalidInput(
         f"{value!r} is neither a thumb (True, False) nor 1 to 5 stars.", hint="Name what it is: `name=`.", param="value"
     )

@@ -25,6 +25,8 @@ from workbench.gateway.ledger.my_routes import MyCallRoutes
 from workbench.gateway.native.routes import NativeRoutes
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local_routes import LocalRoutes
+from workbench.gateway.published.request_routes import PromotionRoutes
+from workbench.gateway.published.rollout_routes import RolloutRoutes
 from workbench.gateway.published.routes import FeedbackRoutes, PromptRoutes
 from workbench.gateway.reply import json_reply
 from workbench.gateway.reports.routes import ReportRoutes
@@ -44,6 +46,7 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
     gateway = parts or Parts(settings)
     keys, me, models = KeyRoutes(gateway), MeRoutes(gateway), ModelRoutes(gateway)
     prompts, feedback = PromptRoutes(gateway), FeedbackRoutes(gateway)
+    rollouts, promotion = RolloutRoutes(gateway), PromotionRoutes(gateway)
     local, reports, alerts = LocalRoutes(gateway), ReportRoutes(gateway), AlertRoutes(gateway)
     admin_keys, admin_ledger = AdminKeyRoutes(gateway), AdminLedgerRoutes(gateway)
     use_cases = UseCaseRoutes(gateway)
@@ -79,9 +82,28 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/v1/models", models.list),
         Route("/v1/models/{name:path}", models.show),
         Route("/v1/prompts", prompts.list),
+        Route("/v1/prompts/changes", prompts.changes),
+        Route("/v1/prompts/openapi.json", prompts.described),
+        Route("/v1/prompts/gates", promotion.register, methods=["POST"]),
+        Route("/v1/prompts/record", promotion.record),
+        Route("/v1/prompts/verify", promotion.verify),
+        Route("/v1/prompts/requests", promotion.list),
+        Route("/v1/prompts/requests/{id}", promotion.show),
+        Route("/v1/prompts/requests/{id}/evidence", promotion.bring, methods=["POST"]),
+        Route("/v1/prompts/requests/{id}/comments", promotion.comment, methods=["POST"]),
+        Route("/v1/prompts/requests/{id}/approve", promotion.approve, methods=["POST"]),
+        Route("/v1/prompts/requests/{id}/reject", promotion.reject, methods=["POST"]),
+        Route("/v1/prompts/requests/{id}/withdraw", promotion.withdraw, methods=["POST"]),
+        Route("/v1/prompts/requests/{id}/publish", promotion.publish, methods=["POST"]),
         Route("/v1/prompts/{reference}", prompts.show),
         Route("/v1/prompts/{reference}", prompts.publish, methods=["POST"]),
         Route("/v1/prompts/{reference}/history", prompts.history),
+        Route("/v1/prompts/{reference}/requests", promotion.ask, methods=["POST"]),
+        Route("/v1/prompts/{reference}/watch", promotion.watch),
+        Route("/v1/prompts/{reference}/rollback", promotion.rollback, methods=["POST"]),
+        Route("/v1/prompts/{reference}/rollout", rollouts.show),
+        Route("/v1/prompts/{reference}/rollout", rollouts.start, methods=["POST"]),
+        Route("/v1/prompts/{reference}/rollout/{event}", rollouts.steer, methods=["POST"]),
         Route("/v1/feedback", feedback.give, methods=["POST"]),
         Route("/v1/feedback", feedback.drain),
         Route("/me", me.show),

@@ -6,9 +6,10 @@ Whoever writes counts up the number of its topic in the same transaction; everyb
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from workbench.errors import Unavailable
@@ -39,7 +40,7 @@ class Follower:
         self._looked = 0.0
         self._take: dict[str, Callable[[], Awaitable[None]]] = {
             KEYS: self._keys,
-            PROMPTS: self._prompts,
+            PROMPTS: gateway.published.catch_up,
             MODELS: self._models,
             BUDGETS: gateway.raises.catch_up,
             USE_CASES: self._use_cases,
@@ -76,27 +77,27 @@ class Follower:
             if self._looked < arrived:
                 await asyncio.sleep(max(0.0, self._looked + _PAUSE_SECONDS - arrived))
                 began = time.monotonic()
-                await self._take_over((KEYS,))
+                for topic, number in await self._news((KEYS,)):
+                    await self._take_over(topic, number)
                 self._looked = began
 
-    async def _take_over(self, topics: Iterable[str]) -> None:
+    async def _news(self, topics: Iterable[str]) -> list[tuple[str, int]]:
         changes = await asyncio.to_thread(self._gateway.state.changes)
-        for topic in topics:
-            number = changes.get(topic, 0)
-            if number != self._seen.get(topic, 0):
-                await self._take[topic]()
-                self._seen[topic] = number
+        numbers = ((topic, changes.get(topic, 0)) for topic in topics)
+        return [(topic, number) for topic, number in numbers if number != self._seen.get(topic, 0)]
+
+    async def _take_over(self, topic: str, number: int) -> None:
+        await self._take[topic]()
+        self._seen[topic] = number
 
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                async with self._looking:
-                    await self._take_over(self._take)
-            except Unavailable as error:
-                _log.warning("what others change can't be seen: %s", error)
-            except Exception:  # noqa: BLE001 - the next look may go well
-                _log.exception("what others change was not taken over")
+            async with self._looking:
+                with _logged("what others change"):
+                    for topic, number in await self._news(self._take):
+                        with _logged(f"what others change of {topic}"):
+                            await self._take_over(topic, number)
 
     async def _keys(self) -> None:
         gateway = self._gateway
@@ -123,8 +124,16 @@ class Follower:
         await self._gateway.review.catch_up()
         await self._keys()  # those of a use case that was retired are dead
 
-    async def _prompts(self) -> None:
-        await asyncio.to_thread(self._gateway.published.open)
-
     async def _models(self) -> None:
         await self._gateway.registry.catch_up(lambda: self._gateway.upstream)
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Let what follows go on where this fails: the next look may go well."""
+    try:
+        yield
+    except Unavailable as error:
+        _log.warning("%s can't be seen: %s", what, error)
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("%s was not taken over", what)

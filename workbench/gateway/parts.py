@@ -32,8 +32,15 @@ from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.notices import Notices
 from workbench.gateway.providers.http import HttpClient
 from workbench.gateway.providers.provider import Provider
+from workbench.gateway.published.changes import Changes
 from workbench.gateway.published.feedback import Feedback
+from workbench.gateway.published.four_eyes import approvals_needed
+from workbench.gateway.published.outcomes import OutcomeBook
 from workbench.gateway.published.record import Published
+from workbench.gateway.published.requests import Requests
+from workbench.gateway.published.rollout_calls import RolloutCalls
+from workbench.gateway.published.rollouts import Rollouts
+from workbench.gateway.published.steering import Steering
 from workbench.gateway.reloading import Reloader
 from workbench.gateway.review.review import Review
 from workbench.gateway.routing.health import Health
@@ -98,12 +105,20 @@ class Parts:
         self.raises = Raises(self.state, self.admission)
         self.metrics = Metrics(self, folder=metrics_folder(settings.home, settings.gateway.port), worker=worker)
         self.published = Published(self.state)
-        self.feedback = Feedback(self.state, self.reports)
+        self.requests = Requests(self)
+        self.rollouts = Rollouts(
+            self.published, approvals=lambda name, alias: approvals_needed(self.settings, name, alias)
+        )
+        self.outcomes = OutcomeBook(self.state)
+        self.rollout_calls = RolloutCalls(self.state)
+        self.changes = Changes(self.published)
+        self.feedback = Feedback(self.state, self.reports, self.rollout_calls)
         self.registry = Registry(self.state)
         self.review = Review(self)
         self.objects = Objects(self.state)
         self.reloader = Reloader(self, read or (lambda: load_settings(settings.file, home=settings.home)))
         self.follower = Follower(self)
+        self.steering = Steering(self, worker=worker)
         self.alerts = Alerts(self, worker=worker)
         self.traces: Traces | None = None
         """Traces of calls, once it is open; None: nobody wants any."""
@@ -181,12 +196,14 @@ class Parts:
         await self.upstream.open()
         self.registry.enter(self.upstream)
         self.alerts.open()
+        self.steering.open()
         if not self._alone:
             self.follower.follow()
 
     async def close(self) -> None:
         """Close everything, the ledger last but for the database: no row is lost."""
         await self.follower.close()
+        await self.steering.close()
         await self.alerts.close()
         await self.metrics.close()
         if self.traces is not None:

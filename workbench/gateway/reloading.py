@@ -28,6 +28,7 @@ _LIVE = frozenset(
         "models",
         "prices",
         "providers",
+        "published",
         "review",
         "routing",
     }

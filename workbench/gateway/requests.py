@@ -12,6 +12,7 @@ from workbench.gateway.unified.body import decode, read_body
 
 _LIMIT = 1024 * 1024
 _LAST_PLACE = 2**62
+_LAST_SEQ = 2**53
 _T = TypeVar("_T")
 
 
@@ -43,6 +44,11 @@ def whole_number(request: Request, name: str, *, default: int, least: int, most:
     if not least <= number <= most:
         raise InvalidInput(f"{name} is {text[:40]!r}; expected {least} to {most}.", param=name)
     return number
+
+
+def known_seq(request: Request) -> int:
+    """Return the number that is asked `after`, 0 for none; raises InvalidInput."""
+    return whole_number(request, "after", default=0, least=0, most=_LAST_SEQ)
 
 
 def cursor_of(request: Request) -> int | None:

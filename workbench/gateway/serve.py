@@ -83,6 +83,7 @@ class _Server(uvicorn.Server):
         self._reloading = asyncio.create_task(self._gateway.reloader.reload_and_log())
 
     def _stop(self) -> None:
+        self._gateway.changes.close()
         if self.should_exit:  # asked twice: do not wait for streams
             self._gateway.in_flight.end_all()
         else:

@@ -19,13 +19,13 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 7
 BUSY_SECONDS = 5.0
 _SECRET_BYTES = 32
 
 KEYS, PROMPTS, MODELS, CONFIGURATION, USE_CASES = "keys", "prompts", "models", "configuration", "use_cases"
 """Topics whose changes other processes follow."""
-FEEDBACK, MONEY = "feedback", "money"
+FEEDBACK, MONEY, ROLLOUT_CALLS = "feedback", "money", "rollout_calls"
 """Topics that nobody follows: what belongs to one is written one at a time, whoever writes."""
 
 BUDGETS = "budgets"
@@ -95,6 +95,47 @@ feedback_table = sa.Table(
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.UniqueConstraint("owner", "request_id"),
     sqlite_autoincrement=True,  # a number that was drained once is never given again
+)
+
+rollout_outcomes_table = sa.Table(
+    "rollout_outcomes",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("rollout", sa.String(40), nullable=False, index=True),
+    sa.Column("arm", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(20), nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False, unique=True),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("called_at", sa.String(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+rollout_calls_table = sa.Table(
+    "rollout_calls",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("ledger", sa.String(40), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False, unique=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("rollout", sa.String(40), nullable=False),
+    sa.Column("arm", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(20), nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("called_at", sa.String(32), nullable=False),
+    sa.Column("failed", sa.Boolean, nullable=False),
+    sa.Column("latency_ms", sa.Double),
+    sa.Column("cost_usd", sa.Double),
+    sa.Index("rollout_calls_in_order", "rollout", "seq"),
+    sqlite_autoincrement=True,
+)
+
+rollout_looks_table = sa.Table(
+    "rollout_looks",
+    metadata,
+    sa.Column("rollout", sa.String(40), primary_key=True),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("look", sa.JSON, nullable=False),
 )
 
 secrets_table = sa.Table(

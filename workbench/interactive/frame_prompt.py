@@ -12,13 +12,15 @@ from workbench.client.models import dollars
 from workbench.errors import InvalidInput
 from workbench.evidence import Example
 from workbench.evidence.canonical import content_hash, plain
-from workbench.experiments.asking import ChatClient
-from workbench.experiments.candidate import Candidate
-from workbench.experiments.cell import Cell, Job
-from workbench.experiments.journal import Journal
-from workbench.experiments.session import Session
+from workbench.experiments.calls.catalogue import Catalogue
+from workbench.experiments.calls.sending import ChatClient
+from workbench.experiments.cells.candidate import Candidate
+from workbench.experiments.cells.cell import Cell, Job, origin_of
+from workbench.experiments.cells.journal import Journal
+from workbench.experiments.cells.price import Price
+from workbench.experiments.runs.estimate import Estimate, estimate
+from workbench.experiments.runs.session import Session
 from workbench.interactive.chat import default_model
-from workbench.interactive.estimate import Estimate, estimate, price_of
 from workbench.interactive.preview import show_preview
 from workbench.interactive.spending import Purse
 from workbench.prompts import Prompt
@@ -85,8 +87,8 @@ def prompt_rows(
     prompt = template if isinstance(template, Prompt) else Prompt(_NAME, template)
     chosen = model or prompt.parameters.get("model") or default_model(asked)
     candidate = Candidate(_NAME, prompt=prompt, model=chosen, parameters=parameters)
-    jobs, empty = _jobs(frame, candidate)
-    price = price_of(chosen, asked)
+    jobs, empty = _jobs(frame, candidate, origin_of(asked))
+    price = _price(chosen, asked)
     journal = Journal(home_folder())
     try:
         work = _Work(asked, journal, list({job.key: job for job in jobs if job is not None}.values()), resume=resume)
@@ -137,17 +139,24 @@ class _Work:
         self.done.update((cell.job.key, cell) for cell in cells)
 
 
+def _price(model: str, gateway: ChatClient) -> Price | None:
+    catalogue = Catalogue.read(gateway)
+    listed = catalogue.of(model) if catalogue is not None else None
+    return listed.price if listed is not None else None
+
+
 def _held(gateway: Gateway, terms: Terms, work: _Work, expected: Estimate) -> ChatClient:
     if terms.max_usd is None:
         return gateway
     return Purse(gateway, max_usd=terms.max_usd, spent=work.spent, expected=expected.usd_a_row)
 
 
-def _jobs(frame: pd.DataFrame, candidate: Candidate) -> tuple[list[Job | None], list[str | None]]:
+def _jobs(frame: pd.DataFrame, candidate: Candidate, origin: str | None) -> tuple[list[Job | None], list[str | None]]:
     """Return a job for each row, or None and why it can't be asked."""
     assert candidate.prompt is not None
     names = {str(column): column for column in frame.columns}
-    wanted = candidate.prompt.variables
+    needed = candidate.prompt.required
+    wanted = [name for name in candidate.prompt.variables if name in names or name in needed]
     for name in wanted:
         if name not in names:
             near = get_close_matches(name, names, n=1)
@@ -167,8 +176,9 @@ def _jobs(frame: pd.DataFrame, candidate: Candidate) -> tuple[list[Job | None], 
     columns = frame[[names[name] for name in wanted]].astype(object)
     for values in columns.where(columns.notna(), None).itertuples(index=False, name=None):
         row = plain(dict(zip(wanted, values, strict=True)), where="row")
-        lacking = [name for name, value in row.items() if value is None]
-        job = None if lacking else Job.of(candidate, Example(content_hash(row)[:12], row), 0)
+        lacking = [name for name in needed if row[name] is None]
+        row = {name: value for name, value in row.items() if value is not None}
+        job = None if lacking else Job.of(candidate, Example(content_hash(row)[:12], row), 0, origin=origin)
         jobs.append(job)
         empty.append(f"not sent: {lacking[0]} is empty" if lacking else None)
     return jobs, empty

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.client.models import dollars
-from workbench.errors import NotFound
 from workbench.evidence import Dataset
 from workbench.prompts.defaults import default_gateway
 from workbench.settings import mounted_environment
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "time", "model", "path", "outcome", "cost_usd", "input_tokens", "output_tokens", "latency_ms", "cell", "request_id",
 )  # fmt: skip
-_NOT_KEPT = "body_not_kept"
 
 
 class History:
@@ -55,22 +53,7 @@ class History:
         An example's inputs are `messages` and the last `question`, expected is the answer that came. The id is the
         call's. Raises NotFound where the gateway kept nothing of what was said.
         """
-        examples: list[dict[str, Any]] = []
-        silent = ""
-        for row in reversed(self.rows):
-            if row["outcome"] != "ok":
-                continue
-            try:
-                said = self._gateway.call_body(row["request_id"])["said"]
-            except NotFound as error:
-                silent = str(error)
-                continue
-            if said is not None:
-                inputs = {"messages": said["messages"], "question": _question(said["messages"])}
-                examples.append({"id": row["request_id"], "inputs": inputs, "expected": said["text"]})
-        if not examples and silent:
-            raise NotFound(silent, code=_NOT_KEPT)
-        return Dataset.from_rows(examples, name=name)
+        return Dataset.from_calls(self.rows, gateway=self._gateway, name=name)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -106,11 +89,3 @@ def _this_notebook() -> str | None:
     key_file = mounted_environment().key_file
     running: Cell | None = CellFile(key_file).read() if key_file is not None else None
     return running.notebook if running is not None else None
-
-
-def _question(messages: Sequence[dict[str, Any]]) -> str:
-    """Return the text of the user's last message."""
-    contents = [message.get("content") for message in messages if message.get("role") == "user"]
-    last = contents[-1] if contents else ""
-    parts = last if isinstance(last, list) else []
-    return last if isinstance(last, str) else "".join(str(part.get("text") or "") for part in parts)

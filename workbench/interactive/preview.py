@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from workbench.client.models import dollars
-from workbench.experiments.cell import Cell
-from workbench.interactive.estimate import Estimate
+from workbench.experiments.cells.cell import Cell
+from workbench.experiments.runs.estimate import Estimate
 from workbench.interactive.live import Output, in_notebook
 
 _SHOWN = 300

@@ -77,14 +77,15 @@ def _values(prompt: Prompt, given: Mapping[str, str], variables: Mapping[str, An
     if unknown := [name for name in given if name not in prompt.variables]:
         takes = ", ".join(prompt.variables) or "none"
         raise InvalidInput(f"The prompt has no variable {unknown[0]!r}.", hint=f"Its variables: {takes}.")
-    missing = [name for name in prompt.variables if name not in given and name not in variables]
+    missing = [name for name in prompt.required if name not in given and name not in variables]
     if missing:
         names = ", ".join(f"{{{{{name}}}}}" for name in missing)
         raise InvalidInput(
             f"The prompt asks for {names}, and the notebook has no variable of that name.",
             hint=f"Set it in a cell ({missing[0]} = ...), or pass --var {missing[0]}=TEXT.",
         )
-    return {name: given[name] if name in given else _plain(variables[name]) for name in prompt.variables}
+    found = {name: _plain(variables[name]) for name in prompt.variables if name in variables}
+    return {**found, **given}
 
 
 def _plain(value: Any) -> Any:

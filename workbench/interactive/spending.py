@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.client.models import dollars
 from workbench.errors import LimitExceeded
-from workbench.experiments.asking import ChatClient
+from workbench.experiments.calls.sending import ChatClient
 
 
 class Purse:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InvalidInput
-from workbench.prompts.gate import Gate
+from workbench.feedback.vote import PREFERENCE
+from workbench.feedback.votes import words
+from workbench.prompts.ballots import Ballot, Ballots
+from workbench.prompts.gate import Decision
+from workbench.prompts.gates import Gates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +26,9 @@ PROMPT, VERSION, DATASET, MODEL = (
     "workbench.model",
 )
 EXPERIMENT, CANDIDATE, PROMPT_HASH = "workbench.experiment_id", "workbench.candidate", "workbench.prompt_hash"
+JUDGES, LESS_IS_BETTER = "workbench.judges", "workbench.less_is_better"
 CELLS = "cells.json"
+_WON = {"a": 1.0, "b": 0.0, "tie": 0.5}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,30 @@ class Evidence:
     """The run that it is compared with."""
     baseline_cells: pd.DataFrame | None
     """Its cells."""
+    votes: Ballots | None = None
+    """What people said of the two; None where no rule asks."""
+
+    def decide(self, gates: Gates) -> Decision:
+        """Return what a gate says."""
+        return gates.decide(
+            self.cells, self.baseline_cells, votes=self.votes, judges=self._judges,
+            less_is_better=json.loads(self.run.tags.get(LESS_IS_BETTER, "[]")),
+        )  # fmt: skip
+
+    @property
+    def _judges(self) -> dict[str, Any]:
+        """What is known of the judges by scorer: of both runs, the one that may not gate counts."""
+        told = [json.loads(run.tags.get(JUDGES, "{}")) for run in (self.run, self.baseline) if run is not None]
+        found: dict[str, Any] = {}
+        for name, trust in (pair for each in told for pair in each.items()):
+            if name not in found or not (trust or {}).get("may_gate"):
+                found[name] = trust
+        return found
+
+    @property
+    def started_at(self) -> str:
+        """When the run began, UTC."""
+        return self.run.started_at.isoformat()
 
     @property
     def baseline_label(self) -> str | None:
@@ -55,6 +86,8 @@ class Evidence:
             "baseline_prompt": base.get(PROMPT),
             "baseline_version": base.get(VERSION),
             "baseline_model": base.get(MODEL),
+            **({"judges": judges} if (judges := self._judges) else {}),
+            **({"feedback": self.votes.as_dict()} if self.votes is not None else {}),
         }
 
 
@@ -66,7 +99,7 @@ def gather(
     run_id: str,
     against: str | None,
     live: int | None,
-    gate: Gate,
+    gates: Gates,
     alias: str,
 ) -> Evidence:
     """Read the runs; raises InvalidInput if one is not about this prompt, this data, or not finished."""
@@ -78,7 +111,7 @@ def gather(
             f"Run {run_id[:8]} is no evidence for {name} v{version}: it is about {found}.", param="evidence_run"
         )
     _check_content(tracker, run, name, version)
-    if not gate.needs_baseline and against is None:
+    if not gates.needs_baseline and against is None:
         return Evidence(run, tracker.table(run_id, CELLS), None, None)
     baseline = tracker.run(against) if against else _run_of_live(tracker, run, name, live, alias)
     _check_finished(baseline)
@@ -90,7 +123,17 @@ def gather(
             hint="Run both candidates in one experiment.",
             param="against",
         )
-    return Evidence(run, tracker.table(run_id, CELLS), baseline, tracker.table(baseline.run_id, CELLS))
+    votes = _votes(tracker, run_id, baseline.run_id) if gates.needs_votes else None
+    return Evidence(run, tracker.table(run_id, CELLS), baseline, tracker.table(baseline.run_id, CELLS), votes)
+
+
+def _votes(tracker: Tracker, run_id: str, baseline_id: str) -> Ballots:
+    """Return the votes on two runs; the candidate's is the first."""
+    found = words([run_id, baseline_id], name=PREFERENCE, tracker=tracker)
+    return Ballots(
+        Ballot(word.rater, _WON[word.outcome] if word.run_a == run_id else 1 - _WON[word.outcome], word.example_id)
+        for word in found
+    )
 
 
 def _check_finished(run: Run) -> None:

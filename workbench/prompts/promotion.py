@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import Conflict, IntegrityError, InvalidInput, NotFound, PromotionRefused, WorkbenchError
 from workbench.prompts.defaults import default_gateway, default_tracker
 from workbench.prompts.evidence import Evidence, gather
+from workbench.prompts.form import read_form
 from workbench.prompts.gate import Decision, Gate
-from workbench.prompts.registry import difference_in_registry, intact
-from workbench.wire.prompt_hash import prompt_hash
+from workbench.prompts.gates import Gates
+from workbench.prompts.prompt import Prompt
+from workbench.prompts.registry import alias_in_registry, difference_in_registry, intact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,17 +84,32 @@ class Weighed:
     """The version that is live now, or None."""
     evidence: Evidence
     """The runs that were compared."""
-    gate: Gate
-    """The rule."""
+    gates: Gates
+    """The rules."""
     decision: Decision
-    """What it decided."""
+    """What they decided."""
+    live_seq: int = 0
+    """Number of the publication that is live, 0 for none."""
 
     @property
     def verdict(self) -> str:
-        """The decision with the rule and the baseline, in one line."""
-        gate, baseline = self.gate, self.evidence.baseline_label
+        """The decision with the rules and the baseline, in one line."""
+        baseline = self.evidence.baseline_label
         compared = f" against run {baseline}" if baseline else ""
-        return f"{self.decision.reason} ({gate.metric}, {gate.rule} at {gate.confidence:.0%}{compared})"
+        told = ", ".join(f"{rule.metric}, {rule.rule} at {rule.confidence:.0%}" for rule in self.gates.rules)
+        return f"{self.decision.reason} ({told}{compared})"
+
+    def told(self) -> dict[str, Any]:
+        """Return what the record keeps of the decision."""
+        return {
+            "decision": self.decision.reason,
+            "figures": dict(self.decision.figures),
+            "gates": self.gates.as_dict(),
+            "gates_hash": self.gates.hash,
+            "live_version": self.live,
+            "run_started_at": self.evidence.started_at,
+            **self.evidence.as_dict(),
+        }
 
 
 def promote(
@@ -99,36 +117,44 @@ def promote(
     version: int,
     *,
     evidence_run: str,
-    gate: Gate,
+    gate: Gate | Gates,
     reason: str,
     alias: str = "production",
     against: str | None = None,
     gateway: Gateway | None = None,
     tracker: Tracker | None = None,
 ) -> Promotion:
-    """Publish a version under an alias if the gate lets it pass.
+    """Publish a version under an alias if the gate lets it pass: asking, deciding and publishing in one.
 
     `evidence_run` is the MLflow run of an experiment in which this version answered. The gate pairs its scores by
     example with those of the run `against`; by default, with the newest run on the same data of the version that is
-    live. Raises PromotionRefused with the figures; Conflict if the version is live already; IntegrityError if its text
-    was changed after it was registered.
+    live. Raises PromotionRefused with the figures; Conflict if the version is live already, or something else became
+    live meanwhile; IntegrityError if its text was changed after it was registered; PermissionDenied where somebody else
+    must approve: then `request` is the way.
     """
     gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
+    gates = Gates.of(gate)
     if not reason.strip():
         raise InvalidInput("A promotion needs a reason.", param="reason")
+    if gates.preregistered:
+        raise InvalidInput(
+            "This gate demands to be registered before the run, which only a request can show.",
+            hint="Register it with `workbench prompts register-gate`, run, then `workbench prompts request`.",
+        )
     weighed = weigh(
         name,
         version,
         evidence_run=evidence_run,
-        gate=gate,
+        gate=gates,
         alias=alias,
         against=against,
         gateway=gateway,
         tracker=tracker,
     )
-    candidate, live, found, decision = weighed.candidate, weighed.live, weighed.evidence, weighed.decision
+    candidate, live, decision = weighed.candidate, weighed.live, weighed.decision
     if not decision.passed:
         raise PromotionRefused(f"{name} v{version} was not promoted to {alias!r}: {weighed.verdict}.")
+    rules = {"gate": gates.rules[0].as_dict()} if len(gates.rules) == 1 else {}
     record = gateway.publish(
         name,
         version,
@@ -136,16 +162,12 @@ def promote(
         alias=alias,
         parameters=candidate.parameters,
         schema=candidate.schema,
-        evidence={
-            "gate": gate.as_dict(),
-            "decision": decision.reason,
-            "figures": dict(decision.figures),
-            "live_version": live,
-            **found.as_dict(),
-        },
+        form=candidate.form,
+        evidence={**rules, **weighed.told()},
         reason=reason,
+        expects=weighed.live_seq,
     )
-    return _followed(tracker, Promotion(name, alias, version, live, reason, record, decision))
+    return followed(tracker, Promotion(name, alias, version, live, reason, record, decision))
 
 
 def weigh(
@@ -153,7 +175,7 @@ def weigh(
     version: int,
     *,
     evidence_run: str,
-    gate: Gate,
+    gate: Gate | Gates,
     alias: str = "production",
     against: str | None = None,
     gateway: Gateway | None = None,
@@ -161,8 +183,11 @@ def weigh(
 ) -> Weighed:
     """Return what the gate says of a promotion, without promoting; arguments and errors are those of `promote`."""
     gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
+    gates = Gates.of(gate)
+    if gates.prompt not in (None, name):
+        raise InvalidInput(f"This gate is for {gates.prompt}, not for {name}.", param="gate")
     candidate = intact(tracker.get_prompt(name, version))
-    records = _records(gateway, name, alias)
+    records = publications(gateway, name, alias)
     live = int(records[0]["version"]) if records else None
     for record in records:
         if int(record["version"]) == version and record["hash"] != candidate.hash:
@@ -172,48 +197,55 @@ def weigh(
             )
     if live == version:
         raise Conflict(f"{name} v{version} is live as {alias!r} already.")
-    found = gather(tracker, name, version, run_id=evidence_run, against=against, live=live, gate=gate, alias=alias)
-    return Weighed(candidate, live, found, gate, gate.decide(found.cells, found.baseline_cells))
+    found = gather(tracker, name, version, run_id=evidence_run, against=against, live=live, gates=gates, alias=alias)
+    return Weighed(candidate, live, found, gates, found.decide(gates), int(records[0]["seq"]) if records else 0)
 
 
 def rollback(
     name: str,
     *,
-    to: int,
+    to: int | None = None,
     reason: str,
     alias: str = "production",
     gateway: Gateway | None = None,
     tracker: Tracker | None = None,
 ) -> Promotion:
-    """Publish a version again that was live under the alias before: a new record, no gate.
+    """Make live again what was live under the alias before, or the version `to` of what was: no gate, no approval.
 
-    What is published is what the gateway recorded then, not what the registry holds now.
+    What is published is what the gateway recorded then, not what the registry holds now, so MLflow need not answer
+    for it. Raises NotFound for what was never live there, Conflict for what is live.
     """
-    gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
+    gateway = gateway or default_gateway()
     if not reason.strip():
         raise InvalidInput("A rollback needs a reason.", param="reason")
-    records = _records(gateway, name, alias)
-    then = next((record for record in records if int(record["version"]) == to), None)
-    if then is None:
-        known = ", ".join(f"v{number}" for number in dict.fromkeys(int(each["version"]) for each in records)) or "none"
-        raise NotFound(f"{name} v{to} was never live as {alias!r}. There were: {known}.")
-    live = int(records[0]["version"])
-    if live == to:
-        raise Conflict(f"{name} v{to} is live as {alias!r} already.")
-    content = _content(then, tracker)
-    record = gateway.publish(
-        name, to, **content, alias=alias, evidence={"rollback_to": then["seq"], "live_version": live}, reason=reason
-    )
-    return _followed(tracker, Promotion(name, alias, to, live, reason, record))
+    record = gateway.promotion.rollback(name, alias, reason=reason, to=to)
+    live = record["evidence"].get("live_version")
+    return followed(tracker, Promotion(name, alias, int(record["version"]), live, reason, record))
 
 
 def history(name: str, alias: str = "production", *, gateway: Gateway | None = None) -> pd.DataFrame:
     """Return all that was published under an alias, newest first, a row a record."""
     import pandas as pd  # noqa: PLC0415 - an application that loads prompts needs none
 
-    columns = ["seq", "version", "published_at", "published_by", "reason", "evidence", "hash"]
-    records = _records(gateway or default_gateway(), name, alias)
+    columns = [
+        "seq", "version", "published_at", "published_by", "requested_by", "approved_by", "reason", "evidence", "hash"
+    ]  # fmt: skip
+    records = publications(gateway or default_gateway(), name, alias)
     return pd.DataFrame([{key: record.get(key) for key in columns} for record in records], columns=columns)
+
+
+def as_of(name: str, time: datetime | str, alias: str = "production", *, gateway: Gateway | None = None) -> Prompt:
+    """Return what was live under an alias at a time.
+
+    That is a datetime, a text such as `2026-11-22T09:00`, or `7d` for so long ago; without a zone it is UTC. Raises
+    NotFound where nothing was live then.
+    """
+    text = time if isinstance(time, str) else time.replace(tzinfo=time.tzinfo or UTC).isoformat()
+    live = (gateway or default_gateway()).promotion.as_of(name, alias, text)
+    return Prompt(
+        name, live.template, version=live.version, parameters=live.parameters, schema=live.schema,
+        **read_form(live.form), alias=alias,
+    )  # fmt: skip
 
 
 def sync(
@@ -223,7 +255,7 @@ def sync(
     gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
     live = gateway.published(name, alias)
     problem = difference_in_registry(live, tracker)
-    held = tracker.aliases(name).get(alias)
+    held = alias_in_registry(name, alias, tracker)
     moved = False
     if held != live.version:
         try:
@@ -234,9 +266,13 @@ def sync(
     return Sync(name, alias, live.version, moved=moved, moved_from=held, problem=problem)
 
 
-def _followed(tracker: Tracker, promotion: Promotion) -> Promotion:
+def followed(tracker: Tracker | None, promotion: Promotion) -> Promotion:
+    """Let MLflow's alias follow a promotion, and return it with a note where it did not.
+
+    It is live by then: that MLflow is not to be had undoes nothing.
+    """
     try:
-        tracker.set_alias(promotion.name, promotion.alias, promotion.version)
+        (tracker or default_tracker()).set_alias(promotion.name, promotion.alias, promotion.version)
     except WorkbenchError as error:
         note = (
             f"It is live, but MLflow's alias did not follow ({error.message}): "
@@ -246,20 +282,9 @@ def _followed(tracker: Tracker, promotion: Promotion) -> Promotion:
     return promotion
 
 
-def _records(gateway: Gateway, name: str, alias: str) -> list[dict[str, Any]]:
+def publications(gateway: Gateway, name: str, alias: str) -> list[dict[str, Any]]:
+    """Return what was published under an alias, newest first; nothing where nothing was."""
     try:
         return gateway.history(name, alias)
     except NotFound:
         return []
-
-
-def _content(record: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
-    """Return what a record published; raises IntegrityError if it is not to be had unchanged."""
-    if "template" in record:
-        template, parameters, schema = record["template"], record.get("parameters"), record.get("schema")
-    else:
-        held = tracker.get_prompt(record["name"], int(record["version"]))
-        template, parameters, schema = held.template, dict(held.parameters), held.schema
-    if prompt_hash(template, parameters, schema) != record["hash"]:
-        raise IntegrityError(f"{record['name']} v{record['version']} is no longer what was published then.")
-    return {"template": template, "parameters": parameters, "schema": schema}

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench import tracking
-from workbench.errors import GatewayUnreachable, IntegrityError, InvalidInput, TrackingError, WorkbenchError
+from workbench.errors import GatewayUnreachable, IntegrityError, InvalidInput, NotFound, TrackingError, WorkbenchError
 from workbench.prompts.defaults import default_gateway, default_tracker
+from workbench.prompts.form import Format, read_form
 from workbench.prompts.prompt import Prompt
 from workbench.prompts.template import Template
-from workbench.wire.prompt_hash import prompt_hash
+from workbench.settings.user import user_name
+from workbench.tracking.prompt_version import Lineage
 
 if TYPE_CHECKING:
     from workbench.client import Gateway, PublishedPrompt
     from workbench.tracking import PromptVersion
     from workbench.tracking.tracker import Tracker
+
+
+_COMPARE_SECONDS = 60.0
+_compared: weakref.WeakKeyDictionary[Tracker, dict[str, float]] = weakref.WeakKeyDictionary()
+"""When which hash was compared with what a tracker holds."""
 
 
 def register(
@@ -25,35 +34,102 @@ def register(
     *,
     parameters: Mapping[str, Any] | None = None,
     schema: Mapping[str, Any] | None = None,
+    format: Format = "braces",  # noqa: A002 - its name in files and on the wire
+    variables: Mapping[str, Any] | None = None,
+    few_shot: Any = None,
     message: str | None = None,
     tags: Mapping[str, str] | None = None,
+    origin: str = "hand",
+    parent: Prompt | str | None = None,
     tracker: Tracker | None = None,
 ) -> Prompt:
-    """Register a version in MLflow's Prompt Registry; what is identical to the latest version makes no new one.
+    """Register a version in MLflow's Prompt Registry; what says the same as an earlier version makes no new one.
 
-    `parameters` (model, temperature, max_tokens, seed ...) and `schema` (a JSON Schema of the answer) are part of the
-    version. Raises InvalidInput if name, template or parameters can't be used.
+    `parameters` (model, temperature, max_tokens, seed ...), `schema` (a JSON Schema of the answer), `format` (`braces`
+    or `jinja`), `variables` (types, defaults and descriptions: see `Variable`) and `few_shot` (examples: see `FewShot`)
+    are part of the version; `tags`, `message`, `origin` and `parent` (by default the latest version) are not. A warning
+    tells when it is an older version that says the same: that one is returned, and the latest stays what it is. Raises
+    InvalidInput if something can't be used.
     """
-    draft = Prompt(name, template, parameters=parameters or {}, schema=schema)
-    kept = (tracker or default_tracker()).register_prompt(
-        name, draft.template, message=message, tags=tags, parameters=draft.parameters, schema=schema
+    draft = Prompt(
+        name,
+        template,
+        parameters=parameters or {},
+        schema=schema,
+        format=format,
+        declared=variables or {},
+        few_shot=few_shot,
     )
-    return _prompt(kept)
+    return register_draft(draft, message=message, tags=tags, origin=origin, parent=parent, tracker=tracker)
 
 
-def load(spec: str, *, gateway: Gateway | None = None, tracker: Tracker | None = None) -> Prompt:
+def register_draft(
+    draft: Prompt,
+    *,
+    message: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    origin: str = "hand",
+    parent: Prompt | str | None = None,
+    tracker: Tracker | None = None,
+) -> Prompt:
+    """Register what a `Prompt` says as a version of its name; see `register`."""
+    kept, latest = keep(draft, message=message, tags=tags, origin=origin, parent=parent, tracker=tracker)
+    if latest != kept.version:
+        warnings.warn(
+            f"{kept.name} v{kept.version} says the same already, so no new version was made; the latest is v{latest}. "
+            f"Load it as {kept.name}@{kept.version}; to bring it live again, promote it or roll back.",
+            stacklevel=3,
+        )
+    return kept
+
+
+def keep(
+    draft: Prompt,
+    *,
+    message: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    origin: str = "hand",
+    parent: Prompt | str | None = None,
+    tracker: Tracker | None = None,
+) -> tuple[Prompt, int]:
+    """Register a draft; return the version that says it, and the number of the latest, which may be another."""
+    tracker = tracker or default_tracker()
+    made_of = f"{parent.name}@{parent.version}" if isinstance(parent, Prompt) and parent.version else None
+    kept = tracker.register_prompt(
+        draft.name,
+        draft.template,
+        message=message or draft.message,
+        tags=tags,
+        parameters=draft.parameters,
+        schema=draft.schema,
+        form=draft.form,
+        lineage=Lineage(origin, parent if isinstance(parent, str) else made_of, user_name("unknown")),
+        reuse="any",
+    )
+    if more := {key: value for key, value in (tags or {}).items() if kept.tags.get(key) != value}:
+        tracker.tag_prompt(kept.name, more, kept.version)
+    return _prompt(kept), tracker.list_prompt_versions(kept.name)[0].version
+
+
+def load(
+    spec: str, *, user: str | None = None, gateway: Gateway | None = None, tracker: Tracker | None = None
+) -> Prompt:
     """Load `name@production` (what the gateway published), `name@3` (a version) or `name` (the latest version).
 
-    A published prompt needs no MLflow: its hash is checked against the gateway's record, and where this process has
-    MLflow open, the registry's text is compared too; a difference is warned of, and what was published counts. Raises
-    NotFound; GatewayUnreachable if an alias is asked for and no gateway answers; IntegrityError if the text is not
-    the one that was published or registered.
+    A published prompt needs no MLflow and is kept in memory: only the first load waits for the gateway, a change is
+    heard of within a second, and while no gateway answers, or what it says can't be believed, the last good version is
+    served with a warning (`Prompt.served` tells). `user` is what tells an application's users apart: where an alias
+    is being rolled out, each of them gets one of the two versions and stays with it; the key itself goes nowhere. Where
+    this process has MLflow open, the registry's text is compared too; a difference is warned of, and what was published
+    counts. Raises NotFound; GatewayUnreachable if an alias was never loaded and no gateway answers; IntegrityError if
+    the text is not the one that was published or registered.
     """
     name, _, which = spec.partition("@")
     if not name or (not which and "@" in spec):
         raise InvalidInput(f"{spec!r} names no prompt.", hint="Write name, name@3 or name@production.")
     if which and not which.removeprefix("v").isdecimal() and which != "latest":
-        return _published(name, which, gateway=gateway or default_gateway(), tracker=tracker or tracking.connected())
+        asked = gateway or default_gateway()
+        return _published(name, which, user=user, gateway=asked, tracker=tracker)
     version = int(which.removeprefix("v")) if which and which != "latest" else None
     return _prompt(intact((tracker or default_tracker()).get_prompt(name, version)))
 
@@ -61,11 +137,6 @@ def load(spec: str, *, gateway: Gateway | None = None, tracker: Tracker | None =
 def versions(name: str, *, tracker: Tracker | None = None) -> list[Prompt]:
     """Return all versions of a prompt, newest first, as the registry holds them."""
     return [_prompt(each) for each in (tracker or default_tracker()).list_prompt_versions(name)]
-
-
-def names(*, tracker: Tracker | None = None) -> list[str]:
-    """Return the names of all prompts."""
-    return (tracker or default_tracker()).list_prompts()
 
 
 def intact(version: PromptVersion) -> PromptVersion:
@@ -79,21 +150,39 @@ def intact(version: PromptVersion) -> PromptVersion:
     return version
 
 
-def _published(name: str, alias: str, *, gateway: Gateway, tracker: Tracker | None) -> Prompt:
+def _published(name: str, alias: str, *, user: str | None, gateway: Gateway, tracker: Tracker | None) -> Prompt:
     try:
-        live = gateway.published(name, alias)
+        loaded = gateway.served(name, alias)
     except GatewayUnreachable as error:
         raise GatewayUnreachable(
             f"{name}@{alias} is kept by the gateway, and none answers. {error.message}", hint=error.hint
         ) from error
-    found = prompt_hash(live.template, live.parameters, live.schema)
-    if found != live.hash:
-        raise IntegrityError(f"{name}@{alias} is not what was published: its hash is {found[:12]}...")
-    if tracker is not None and (said := difference_in_registry(live, tracker)):
+    live, assigned = loaded.prompt.for_user(user)
+    held = tracker or _due(live, tracking.connected())
+    if held is not None and (said := difference_in_registry(live, held)):
         warnings.warn(f"{said} What the gateway published is used.", stacklevel=3)
     return Prompt(
-        name, live.template, version=live.version, parameters=live.parameters, schema=live.schema, alias=alias
+        name,
+        live.template,
+        version=live.version,
+        parameters=live.parameters,
+        schema=live.schema,
+        **read_form(live.form),
+        alias=alias,
+        assigned=assigned,
+        served=loaded.served,
     )
+
+
+def _due(live: PublishedPrompt, tracker: Tracker | None) -> Tracker | None:
+    """Return the tracker where it is time to compare again: an application does not wait for MLflow at each load."""
+    if tracker is None:
+        return None
+    seen, now = _compared.setdefault(tracker, {}), time.monotonic()
+    if now - seen.get(live.hash, -_COMPARE_SECONDS) < _COMPARE_SECONDS:
+        return None
+    seen[live.hash] = now
+    return tracker
 
 
 def difference_in_registry(live: PublishedPrompt, tracker: Tracker) -> str | None:
@@ -114,6 +203,14 @@ def difference_in_registry(live: PublishedPrompt, tracker: Tracker) -> str | Non
     return None
 
 
+def alias_in_registry(name: str, alias: str, tracker: Tracker) -> int | None:
+    """Return the version that MLflow's alias points to; None where it has no such alias, or no such prompt."""
+    try:
+        return tracker.aliases(name).get(alias)
+    except NotFound:
+        return None
+
+
 def _prompt(kept: PromptVersion) -> Prompt:
     return Prompt(
         kept.name,
@@ -121,5 +218,6 @@ def _prompt(kept: PromptVersion) -> Prompt:
         version=kept.version,
         parameters=kept.parameters,
         schema=kept.schema,
+        **read_form(kept.form),
         message=kept.message,
     )

@@ -1,11 +1,9 @@
-"""Templates: a text or chat messages in which `{{name}}` stands for a variable."""
+"""Templates: a text or chat messages. What stands in them for a variable is told by the prompt's format."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from workbench.errors import InvalidInput
@@ -15,7 +13,6 @@ Template = str | list[dict[str, Any]]
 list of parts as the OpenAI API has them."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _LONGEST = 100_000
 """Characters that MLflow's registry keeps of one template."""
 
@@ -47,47 +44,6 @@ def check_template(template: Any) -> Template:
     return template if isinstance(template, str) else messages
 
 
-def variables(template: Template) -> tuple[str, ...]:
-    """Return the names of a template's variables, in the order in which they first stand."""
-    found: dict[str, None] = {}
-
-    def look(value: Any) -> None:
-        if isinstance(value, str):
-            found.update(dict.fromkeys(_VARIABLE.findall(value)))
-        elif isinstance(value, dict):
-            for part in value.values():
-                look(part)
-        elif isinstance(value, list):
-            for part in value:
-                look(part)
-
-    look(template if isinstance(template, str) else [message["content"] for message in template])
-    return tuple(found)
-
-
-def render(template: Template, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the messages with each variable replaced; what is put in is never read as a template again.
-
-    Text stands as it is, anything else as JSON. Raises InvalidInput that names what is missing and what is too much.
-    """
-    names = variables(template)
-    missing = [name for name in names if name not in values]
-    extra = [name for name in values if name not in names]
-    if missing or extra:
-        raise InvalidInput(*_mismatch(names, missing, extra))
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, str):
-            return _VARIABLE.sub(lambda found: _text(values[found[1]]), value)
-        if isinstance(value, dict):
-            return {key: fill(part) for key, part in value.items()}
-        return [fill(part) for part in value] if isinstance(value, list) else value
-
-    if isinstance(template, str):
-        return [{"role": "user", "content": fill(template)}]
-    return [{**message, "content": fill(message["content"])} for message in template]
-
-
 def as_lines(template: Template) -> list[str]:
     """Return a template as lines to be read and compared."""
     if isinstance(template, str):
@@ -100,19 +56,8 @@ def as_lines(template: Template) -> list[str]:
     return lines
 
 
-def _mismatch(names: Sequence[str], missing: Sequence[str], extra: Sequence[str]) -> tuple[str]:
-    said = []
-    if missing:
-        said.append(f"missing {', '.join(map(repr, missing))}")
-    if extra:
-        near = {name: get_close_matches(name, names, n=1) for name in extra}
-        shown = [repr(name) + (f" (did you mean {near[name][0]!r}?)" if near[name] else "") for name in extra]
-        said.append(f"not in the template: {', '.join(shown)}")
-    takes = ", ".join(names) or "none"
-    return (f"The variables do not fit: {'; '.join(said)}. The template takes: {takes}.",)
-
-
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value as it stands in a prompt: text as it is, anything else as JSON; raises InvalidInput."""
     return value if isinstance(value, str) else _as_json(value)
 
 

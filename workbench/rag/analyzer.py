@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from workbench.errors import InvalidInput
+from workbench.grounding.stop_words import STOP_WORDS
 from workbench.rag.packages import need
-from workbench.rag.stop_words import STOP_WORDS
 
 VERSION = 1
 _WORD = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+(?:'[^\W\d_]+)*")

@@ -17,13 +17,6 @@ from workbench.services.ports import LOOPBACK
 from workbench.services.processes import Program, python_module
 from workbench.settings import Settings
 
-_STREAMLIT = {
-    "STREAMLIT_SERVER_HEADLESS": "true",
-    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-    "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal",
-}
-
 
 def jupyter_lab(settings: Settings, *, port: int, token: str, folder: Path) -> Program:
     """Return JupyterLab on the notebooks of a folder."""
@@ -67,26 +60,30 @@ def mlflow_ui(settings: Settings, *, port: int = 0, socket: Path | None = None) 
 
 def streamlit_app(settings: Settings, *, port: int = 0, socket: Path | None = None) -> Program:
     """Return the app in which answers are compared blind, rated and promoted, at a port or on a socket."""
+    place = ("--uds", str(socket)) if socket is not None else ("--host", LOOPBACK, "--port", str(port))
+    name, url = ("app", f"http://{LOOPBACK}:{port}") if socket is None else ("app-tile", "")
+    return _app(name, settings, module="workbench_app.asgi:app", place=place, url=url)
+
+
+def rater_app(settings: Settings, *, host: str = LOOPBACK, port: int) -> Program:
+    """Return the app that has the page behind links to rate, and nothing else: for an address that others reach."""
+    place = ("--host", host, "--port", str(port))
+    return _app("rater-app", settings, module="workbench_app.asgi_raters:app", place=place, url=f"http://{host}:{port}")
+
+
+def _app(name: str, settings: Settings, *, module: str, place: tuple[str, ...], url: str) -> Program:
     _require("streamlit", extra="app")
-    found = find_spec("workbench_app")
-    if found is None or not found.submodule_search_locations:
+    if find_spec("workbench_app") is None:
         raise MissingComponent("The app is not installed.", hint='pip install "genai-workbench[app]"')
-    if socket is not None:
-        return Program(
-            name="app-tile",
-            command=python_module("uvicorn", "workbench_app.asgi:app", "--uds", str(socket), "--log-level", "warning"),
-            environment={**_configuration(settings), **_STREAMLIT},
-        )
-    url = f"http://{LOOPBACK}:{port}"
-    main = Path(next(iter(found.submodule_search_locations))) / "main.py"
     return Program(
-        name="app",
+        name=name,
+        # Addresses hold the tokens of links: they are not written to the log.
         command=python_module(
-            "streamlit", "run", str(main), "--server.address", LOOPBACK, "--server.port", str(port),
+            "uvicorn", module, *place, "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "2",
         ),
         url=url,
-        ready_url=f"{url}/_stcore/health",
-        environment={**_configuration(settings), **_STREAMLIT},
+        ready_url=f"{url}/_stcore/health" if url else "",
+        environment=_configuration(settings),
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+from workbench.settings.machine import GATEWAY_KEYS
+
 
 @dataclass(frozen=True)
 class MountedEnvironment:
@@ -40,7 +42,7 @@ def mounted_environment(environ: Mapping[str, str] | None = None) -> MountedEnvi
     return MountedEnvironment(
         gateway_url=environ.get("WORKBENCH_GATEWAY_URL") or None,
         key_file=Path(key_file) if key_file else None,
-        gateway_key=key if key.startswith(("wbx-", "wbp-")) else None,
+        gateway_key=key if key.startswith(GATEWAY_KEYS) else None,
         home=home_folder(environ),
     )
 

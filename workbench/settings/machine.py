@@ -15,8 +15,10 @@ PROVIDER_KEYS = {
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
 """Variables by kind of provider; the first one that is set counts."""
-OURS = ("wbx-", "wbp-", "wbr-")
-"""How keys of a gateway, and references to them, begin: such a variable holds no provider's key."""
+GATEWAY_KEYS = ("wbx-", "wbp-")
+"""How keys of a gateway begin."""
+OURS = (*GATEWAY_KEYS, "wbr-")
+"""How they and references to them begin: such a variable holds no provider's key."""
 _SIGN_IN = ("role_arn", "sso_session", "sso_start_url", "credential_process")
 """Options of a profile that has no key of its own and yet signs in."""
 _LOOPBACK = ("127.0.0.1", "localhost", "0.0.0.0", "::1")  # noqa: S104 - where Ollama is told to listen

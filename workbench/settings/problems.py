@@ -50,6 +50,12 @@ def find_problems(
     return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
 
 
+def problems_of(error: ValidationError, root: type[BaseModel], *, place: str) -> list[Problem]:
+    """Return what a table of another file has wrong, each with its key, what was found and what would be right."""
+    told = (_from_pydantic(details, root) for details in error.errors())
+    return [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in told]
+
+
 # -- one table by itself -------------------------------------------------------------------------------------------
 
 

@@ -13,12 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from workbench.settings.admission import AdmissionSettings
 from workbench.settings.alerts import AlertSettings
+from workbench.settings.app import AppSettings
 from workbench.settings.audit import AuditSettings
 from workbench.settings.credential import Credential
 from workbench.settings.exploration import ExplorationPolicy
 from workbench.settings.fairness import FairnessSettings
 from workbench.settings.identity import IdentitySettings
 from workbench.settings.price import DatedPrice, Price
+from workbench.settings.published import PublishedSettings
 from workbench.settings.reports import ReportSettings
 from workbench.settings.review import ReviewSettings
 from workbench.settings.slack import SlackSettings
@@ -256,10 +258,12 @@ class ConfigFile(Table):
     admission: AdmissionSettings = AdmissionSettings()
     fairness: FairnessSettings = FairnessSettings()
     review: ReviewSettings = ReviewSettings()
+    published: PublishedSettings = PublishedSettings()
     audit: AuditSettings = AuditSettings()
     alerts: AlertSettings = AlertSettings()
     reports: ReportSettings = ReportSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    app: AppSettings = AppSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="providers by name")
     models: list[ModelSettings] = Field([], description="models that callers may name")
     prices: list[DatedPrice] = Field([], description="prices by the providers' own names, from a day on")

@@ -29,8 +29,8 @@ class State:
     def __init__(self, *, credential: str = CREDENTIAL) -> None:
         self.credential = credential
         self.issued = IssuedTokens()
-        self.signers: dict[str, Any] = {}
-        """Public keys of service accounts that were made here, by e-mail."""
+        self.signers: dict[str, dict[str, Any]] = {}
+        """Public keys of service accounts that were made here, by e-mail and the key's id."""
         self._accounts: dict[str, Shelves] = {}
         self._made = 0
         self._prompts: set[bytes] = set()

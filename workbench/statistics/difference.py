@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import InvalidInput
-from workbench.statistics.intervals import ROUNDING, Scores, as_floats, check_bounds
+from workbench.statistics.clusters import Labels, chosen, cluster_codes, clustered_mean, scaled_sums
+from workbench.statistics.intervals import Scores, counted
+from workbench.statistics.pairs import complete_pairs
 from workbench.statistics.quantiles import normal_quantile, student_t_quantile, two_sided
 from workbench.statistics.sign_flip import sign_flip_p_value
 
@@ -37,6 +38,10 @@ class Difference:
     """Confidence of the interval."""
     excluded: int = 0
     """Pairs left out because a score is missing."""
+    unit: str = "example"
+    """What is taken as independent: the cluster unit."""
+    clusters: int | None = None
+    """Number of those units, where it is not `n`."""
 
     @property
     def verdict(self) -> Verdict:
@@ -49,7 +54,8 @@ class Difference:
         return "not distinguishable"
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3g} [{self.low:+.3g}, {self.high:+.3g}] (n={self.n}, p={self.p_value:.3g})"
+        count = counted(self.n, self.unit, self.clusters)
+        return f"{self.mean:+.3g} [{self.low:+.3g}, {self.high:+.3g}] ({count}, p={self.p_value:.3g})"
 
 
 def paired_difference(
@@ -59,6 +65,8 @@ def paired_difference(
     confidence: float = 0.95,
     seed: int = 0,
     bounds: tuple[float, float] | None = (0.0, 1.0),
+    clusters: Labels | None = None,
+    unit: str | None = None,
 ) -> Difference:
     """Compare two candidates by their scores on the same examples, in the same order; the mean is that of `a - b`.
 
@@ -73,35 +81,39 @@ def paired_difference(
     or more where the plain t interval fell to 0.72 (tests/unit/statistics repeat it). The p value is that of
     `sign_flip_p_value`.
 
-    Raises InvalidInput if the lengths differ, no pair is complete, or a score lies outside the bounds.
+    `clusters` holds a label a pair (a customer, a document; `unit` says what) where pairs of one label are not
+    independent. The interval is then Student's t with the cluster-robust error of `clustered_mean`, or that of the
+    added pair over clusters where it is wider, and the test flips the signs of whole clusters.
+
+    Raises InvalidInput if the lengths differ, no pair is complete, a score lies outside the bounds, or all pairs
+    belong to one cluster.
     """
-    first, second = as_floats(a), as_floats(b)
-    if len(first) != len(second):
-        raise InvalidInput(
-            f"Pairs need scores of the same examples: there are {len(first)} and {len(second)}.",
-            hint="Pass None for a score that is missing.",
-        )
-    complete = ~(np.isnan(first) | np.isnan(second))
-    first, second = first[complete], second[complete]
-    if len(first) == 0:
-        raise InvalidInput("No example has a score from both sides.", hint="Did every cell of one side fail?")
-    check_bounds(first, bounds)
-    check_bounds(second, bounds)
-    widest = math.inf if bounds is None else bounds[1] - bounds[0]
-    differences = first - second
-    scale = widest if bounds is not None else float(np.abs([first, second]).max())
-    differences[np.abs(differences) <= ROUNDING * scale] = 0.0
-    binary = bounds is not None and bool(np.isin(first, bounds).all() and np.isin(second, bounds).all())
-    low, high = _interval(differences, widest=widest, binary=binary, probability=two_sided(confidence))
+    pairs = complete_pairs(a, b, bounds=bounds)
+    unit = unit or ("example" if clusters is None else "cluster")
+    differences, probability, codes = pairs.differences, two_sided(confidence), None
+    if clusters is not None:
+        codes = chosen(cluster_codes(clusters, len(pairs.complete)), pairs.complete, unit)
+        if codes.max() + 1 == len(differences):
+            codes = None  # each pair is a cluster of its own
+    if codes is None:
+        low, high = _interval(differences, widest=pairs.widest, binary=pairs.binary, probability=probability)
+        p_value = sign_flip_p_value(differences, seed=seed)
+        method = "Bonett-Price, McNemar mid-p" if pairs.binary else "adjusted t, sign-flip mid-p"
+    else:
+        low, high = _clustered_interval(differences, codes, widest=pairs.widest, probability=probability)
+        p_value = sign_flip_p_value(scaled_sums(differences, codes), seed=seed)
+        method = "cluster-robust t, cluster sign-flip mid-p"
     return Difference(
         mean=float(differences.mean()),
         low=low,
         high=high,
         n=len(differences),
-        p_value=sign_flip_p_value(differences, seed=seed),
-        method="Bonett-Price, McNemar mid-p" if binary else "adjusted t, sign-flip mid-p",
+        p_value=p_value,
+        method=method,
         confidence=confidence,
-        excluded=int((~complete).sum()),
+        excluded=int((~pairs.complete).sum()),
+        unit=unit,
+        clusters=None if codes is None else int(codes.max()) + 1,
     )
 
 
@@ -119,3 +131,17 @@ def _interval(
     quantile = normal_quantile(probability) if binary else student_t_quantile(probability, n - 1)
     half = quantile * math.sqrt(max(0.0, variance) / (n + 2))
     return max(-widest, centre - half), min(widest, centre + half)
+
+
+def _clustered_interval(
+    differences: NDArray[np.float64], codes: NDArray[np.intp], *, widest: float, probability: float
+) -> tuple[float, float]:
+    robust, sums = clustered_mean(differences, codes), scaled_sums(differences, codes)
+    largest = float(np.abs(sums).max())
+    if largest == 0 and widest < math.inf:
+        largest = widest  # as above: clusters that all tie say nothing of the spread but that it is bounded
+    n = robust.clusters
+    variance = (float((sums**2).sum()) + 2 * largest**2) / (n + 2) - (float(sums.sum()) / (n + 2)) ** 2
+    error = max(robust.error, math.sqrt(max(0.0, variance) / (n + 2)))
+    half = student_t_quantile(probability, robust.degrees) * error
+    return max(-widest, robust.mean - half), min(widest, robust.mean + half)

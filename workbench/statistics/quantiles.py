@@ -8,6 +8,8 @@ from statistics import NormalDist
 
 from workbench.errors import InvalidInput
 
+_EXPANDED_FROM = 500
+
 
 def normal_quantile(probability: float) -> float:
     """Return the value below which a standard normal variable lies with this probability."""
@@ -19,12 +21,15 @@ def student_t_quantile(probability: float, degrees: int) -> float:
     """Return the value below which a Student t variable lies with this probability; `degrees` is an integer >= 1.
 
     The distribution function is the finite sum for integer degrees (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4),
-    inverted by bisection.
+    inverted by bisection; above 500 degrees it is the expansion around the normal quantile (26.7.5), which is then
+    exact to 10 digits.
     """
     if degrees < 1:
         raise InvalidInput(f"Student's t needs at least 1 degree of freedom, not {degrees}.")
     if probability == 0.5:
         return 0.0
+    if degrees > _EXPANDED_FROM:
+        return _expanded(normal_quantile(probability), degrees)
     tail = max(probability, 1 - probability)
     low, high = 0.0, 1.0
     while _central(high, degrees) < 2 * tail - 1:
@@ -58,3 +63,13 @@ def _central(t: float, degrees: int) -> float:
         term *= cosine * cosine * (k - 1) / k
         total += term
     return 2 / math.pi * (theta + sine * total) if odd else sine * total
+
+
+def _expanded(z: float, degrees: int) -> float:
+    terms: tuple[float, ...] = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / float(degrees) ** power for power, term in enumerate(terms, start=1))

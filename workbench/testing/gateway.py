@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.client.key_desk import KeyDesk
+from workbench.testing.forked import Forked, start_gateway
 from workbench.wire.embedded import read_owner_token
 
 READY = "workbench gateway ready at "
+_TRANSLATED = re.compile(r'kind *= *"(anthropic|gemini|vertex|bedrock|litellm)"')
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class RunningGateway:
     """Root URL, without `/v1`."""
     home: Path
     """Its WORKBENCH_HOME."""
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[str]
     """Its process."""
 
     @property
@@ -49,27 +52,35 @@ class RunningGateway:
 
 @contextlib.contextmanager
 def running_gateway(
-    home: Path, *, config: str | None = None, arguments: tuple[str, ...] = (), environ: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    config: str | None = None,
+    arguments: tuple[str, ...] = (),
+    environ: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> Iterator[RunningGateway]:
     """Run a gateway for as long as the block runs; `config` is the text of a workbench.toml.
 
-    Raises RuntimeError with what it wrote to stderr if it does not start.
+    It is forked from a process that has loaded its modules, unless it is to be `fresh`. Raises RuntimeError with what
+    it wrote to stderr if it does not start.
     """
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "workbench.gateway", "--port", "0", *arguments]
+    given = ["--port", "0", *arguments]
     path = home / "workbench.toml"
     if config is not None:
         path.write_text(config, "utf-8")
-        command += ["--config", str(path)]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=(log := (home / "gateway.stderr").open("w+")),
-        text=True,
-        env={**os.environ, **(environ or {}), "WORKBENCH_HOME": str(home)},
-    )
+        given += ["--config", str(path)]
+    log = (home / "gateway.stderr").open("w+")
+    environment = {**os.environ, **(environ or {}), "WORKBENCH_HOME": str(home)}
+    process: Forked | subprocess.Popen[str]
+    if fresh:
+        command = [sys.executable, "-m", "workbench.gateway", *given]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    else:
+        translates = _TRANSLATED.search(config or "") is not None
+        process = start_gateway(given, environ=environment, stderr=log.fileno(), translates=translates)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith(READY):
             process.wait(timeout=30)
@@ -79,7 +90,7 @@ def running_gateway(
         if process.poll() is None:
             process.kill()
             process.wait()
-        process.stdout.close() if process.stdout else None
+        process.stdout.close()
         if config is not None:  # what comes to this home later is not to find the settings of a gateway that is gone
             path.unlink(missing_ok=True)
         log.close()

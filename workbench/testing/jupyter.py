@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -17,7 +18,8 @@ from workbench.testing.servers import free_port
 
 TOKEN = "token-of-the-test"
 _PATIENCE = 120.0
-_GRACE = 60.0
+_GRACE = 20.0
+_CLIENTS: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ def running_jupyter(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def kernel_client(server_url: str, **options: Any) -> Any:
+    """Return a JupyterKernelClient, which is kept as long as the process lives.
+
+    Its finalizer joins a thread. Where the collector ran it while another thread began, that was seen to wait for ever.
+    """
+    from jupyter_kernel_client import JupyterKernelClient  # noqa: PLC0415 - what needs no kernel does not load it
+
+    client = JupyterKernelClient(server_url=server_url, **options)
+    _CLIENTS.append(client)
+    return client
 
 
 def _answers(url: str) -> bool:

@@ -85,6 +85,17 @@ class Kernel:
         content = {"comm_id": model_id, "data": {"method": "custom", "content": {"verb": verb, "turn": 0}}}
         self._client.shell_channel.send(self._client.session.msg("comm_msg", content))
 
+    def click(self, model_id: str) -> None:
+        """Do what JupyterLab does when a button of ipywidgets is pressed, by a subshell: also while a cell runs."""
+        session = self._client.session
+        asked = session.msg("create_subshell_request", {})
+        self._client.control_channel.send(asked)
+        reply = self._client.get_control_msg(timeout=_PATIENCE)
+        content = {"comm_id": model_id, "data": {"method": "custom", "content": {"event": "click"}}}
+        message = session.msg("comm_msg", content)
+        message["header"]["subshell_id"] = reply["content"]["subshell_id"]
+        self._client.shell_channel.send(message)
+
     def interrupt(self) -> None:
         """Do what the stop button does."""
         self._manager.interrupt_kernel()

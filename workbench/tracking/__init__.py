@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import MissingComponent
 from workbench.settings import Settings, load_settings
 from workbench.tracking.prompt_version import PromptVersion
-from workbench.tracking.run import Run, RunRecord
+from workbench.tracking.run import Run, RunDataset, RunRecord
 from workbench.tracking.trace import Trace, TraceRecord, new_trace_id
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PromptVersion",
     "Run",
+    "RunDataset",
     "RunRecord",
     "Trace",
     "TraceRecord",
@@ -35,11 +36,12 @@ __all__ = [
 ]
 
 _QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""Variables that keep MLflow from calling home and from printing; one that the user has set stays."""
+"""Variables that keep MLflow and what it loads from calling home and printing; one that the user has set stays."""
 
 _trackers: dict[tuple[str, Path], Tracker] = {}
 _opening = threading.Lock()

@@ -12,6 +12,18 @@ Template = str | list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """Where a version comes from."""
+
+    origin: str = "hand"
+    """What made it: `hand`, `import`, `optimiser`, `few-shot` ..."""
+    parent: str | None = None
+    """The version that it was made of, as `name@3`; None: the latest one then, if there was one."""
+    made_by: str | None = None
+    """Who registered it."""
+
+
+@dataclass(frozen=True)
 class PromptVersion:
     """What was registered under a name and a number."""
 
@@ -25,6 +37,8 @@ class PromptVersion:
     """Parameters of the call that belong to the version: model, temperature, max_tokens, seed ..."""
     schema: Mapping[str, Any] | None = None
     """JSON Schema that an answer must fit, or None."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """How the template is filled in: its syntax, typed variables, examples; empty: just `{{name}}`."""
     message: str | None = None
     """What changed, in the author's words."""
     created_at: datetime | None = None
@@ -32,9 +46,12 @@ class PromptVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     """The user's tags."""
     hash: str = ""
-    """Hash of template, parameters and schema as they stand in the registry now."""
+    """Hash of template, parameters, schema and form as they stand in the registry now."""
     registered_hash: str | None = None
     """Hash that was stamped at registration; None for a version that MLflow itself registered."""
+
+    lineage: Lineage | None = None
+    """Where it comes from; None for versions of which it was not told."""
 
     @property
     def uri(self) -> str:

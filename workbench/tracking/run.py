@@ -16,6 +16,18 @@ RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 @dataclass(frozen=True)
+class RunDataset:
+    """The data that a run was about."""
+
+    name: str
+    """Its name."""
+    hash: str
+    """Hash of its content."""
+    rows: int
+    """Number of examples."""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Everything of one run, written at once."""
 
@@ -26,7 +38,7 @@ class RunRecord:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """MLflow's params; values become text."""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
-    """Figures of the whole run; None and NaN are left out."""
+    """Figures of the whole run; what is not finite is left out."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the run."""
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -37,6 +49,8 @@ class RunRecord:
     """Other artefacts by path."""
     traces: Sequence[TraceRecord] = ()
     """Traces that belong to the run."""
+    dataset: RunDataset | None = None
+    """The data that it was about, which MLflow shows as the run's input."""
     prompt: tuple[str, int] | None = None
     """Name and version of the prompt that the run used."""
     started_at: datetime | None = None

@@ -7,18 +7,19 @@ import math
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from mlflow.entities import Metric, Param, RunStatus, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.entities import Run as Logged
 
 from workbench.errors import Conflict, NotFound
 from workbench.tracking.artifacts import Artifacts
 from workbench.tracking.moments import milliseconds, utc
 from workbench.tracking.query import quoted
-from workbench.tracking.run import Run, RunRecord
+from workbench.tracking.run import Run, RunDataset, RunRecord
 from workbench.tracking.store import Store
 from workbench.tracking.trace_store import TraceStore
 
@@ -27,6 +28,8 @@ _LINKED_PROMPTS = "mlflow.linkedPrompts"
 _PROMPT_EXPERIMENTS = "_mlflow_experiment_ids"
 _PARAM_LENGTH = 6000
 """Longest value that MLflow takes for a parameter."""
+_DIGEST_LENGTH = 36
+"""Longest digest of a dataset that MLflow takes; the whole hash stands in the source."""
 _BATCH = 100
 """Parameters, metrics and tags that MLflow takes in one call: 100, 1,000 and 100; the least is used for all."""
 
@@ -70,6 +73,8 @@ class RunStore:
                 lambda: client.create_run(experiment, start_time=started, tags=tags, run_name=record.name)
             ).info.run_id
         self._log(run_id, record)
+        if record.dataset:
+            self._log_dataset(run_id, record.dataset)
         self._artifacts.write(run_id, tables=record.tables, figures=record.figures, files=record.files)
         self._traces.write(record.traces, experiment_id=experiment, run_id=run_id)
         if record.prompt:
@@ -93,6 +98,22 @@ class RunStore:
             raise NotFound(f"No experiment named {experiment!r}. Known: {names}.")
         query = " and ".join(f"tags.`{key}` = {quoted(value)}" for key, value in (tags or {}).items())
         ids = [found.experiment_id]
+        return [
+            self._ours(each) for each in self._store.pages(lambda at: client.search_runs(ids, query, page_token=at))
+        ]
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run that was written."""
+        entries = [RunTag(key, value) for key, value in tags.items()]
+        for start in range(0, len(entries), _BATCH):
+            some = entries[start : start + _BATCH]
+            self._store.write(lambda part=some: self._store.client.log_batch(run_id, tags=part))  # type: ignore[misc]
+
+    def tagged(self, key: str, value: str) -> list[Run]:
+        """Return the runs of any experiment that have this tag."""
+        client = self._store.client
+        ids = list(self.experiments()["experiment_id"])
+        query = f"tags.`{key}` = {quoted(value)}"
         return [
             self._ours(each) for each in self._store.pages(lambda at: client.search_runs(ids, query, page_token=at))
         ]
@@ -128,13 +149,21 @@ class RunStore:
         metrics = [
             Metric(key, float(value), now, 0)
             for key, value in record.metrics.items()
-            if value is not None and not math.isnan(value)
+            if value is not None and math.isfinite(value)  # MLflow would make 1.8e308 of infinity
         ]
         for start in range(0, max(len(params), len(metrics)), _BATCH):
             chunk = slice(start, start + _BATCH)
             self._store.write(
                 lambda at=chunk: self._store.client.log_batch(run_id, metrics=metrics[at], params=params[at])  # type: ignore[misc]
             )
+
+    def _log_dataset(self, run_id: str, dataset: RunDataset) -> None:
+        whole = {"hash": dataset.hash, "num_rows": dataset.rows}
+        shown = Dataset(
+            dataset.name, dataset.hash[:_DIGEST_LENGTH], "workbench", json.dumps(whole), profile=json.dumps(whole)
+        )
+        given = DatasetInput(shown, [InputTag("mlflow.data.context", "evaluation")])
+        self._store.write(lambda: self._store.client.log_inputs(run_id, [given]))
 
     def _written_before(self, experiment: str, key: str | None) -> str | None:
         if key is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pandas as pd
 
 from workbench.tracking.artifacts import Artifacts
 from workbench.tracking.assessment_store import AssessmentStore, Source, Value
-from workbench.tracking.prompt_registry import PromptRegistry
-from workbench.tracking.prompt_version import PromptVersion, Template
+from workbench.tracking.prompt_registry import PromptRegistry, Reuse
+from workbench.tracking.prompt_version import Lineage, PromptVersion, Template
 from workbench.tracking.run import Run, RunRecord
 from workbench.tracking.run_store import RunStore
 from workbench.tracking.store import Store
@@ -38,6 +39,11 @@ class Tracker:
         """MLflow's tracking URI; give it to `mlflow.set_tracking_uri` to use MLflow itself on the same store."""
         return self._store.uri
 
+    @property
+    def home(self) -> Path:
+        """Folder of what stands beside the store on this machine."""
+        return self._store.home
+
     def reach(self) -> None:
         """Raise TrackingError within seconds if the tracking server does not answer; a file is always reached."""
         self._store.reach()
@@ -53,9 +59,22 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         parameters: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        lineage: Lineage | None = None,
+        reuse: Reuse = "latest",
     ) -> PromptVersion:
-        """Register a version; if it is identical to the latest one, that one is returned."""
-        return self._prompts.register(name, template, message=message, tags=tags, parameters=parameters, schema=schema)
+        """Register a version; if it is identical to the latest one (or to `any`), that one is returned."""
+        return self._prompts.register(
+            name,
+            template,
+            message=message,
+            tags=tags,
+            parameters=parameters,
+            schema=schema,
+            form=form,
+            lineage=lineage,
+            reuse=reuse,
+        )
 
     def get_prompt(self, name: str, version: int | None = None, *, alias: str | None = None) -> PromptVersion:
         """Return a version by number or by MLflow's alias, by default the latest; raises NotFound."""
@@ -68,6 +87,14 @@ class Tracker:
     def list_prompt_versions(self, name: str) -> list[PromptVersion]:
         """Return all versions of a prompt, newest first."""
         return self._prompts.versions(name)
+
+    def tag_prompt(self, name: str, tags: Mapping[str, str | None], version: int | None = None) -> None:
+        """Set tags of a prompt, or of one version; None takes a tag away."""
+        self._prompts.set_tags(name, tags, version)
+
+    def prompt_tags(self, name: str) -> dict[str, str]:
+        """Return the tags of a prompt as a whole; those of a version stand in `PromptVersion.tags`."""
+        return self._prompts.tags(name)
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Let MLflow's alias point to a version. What is live is the gateway's word: see `prompts.promote`."""
@@ -98,6 +125,14 @@ class Tracker:
     def experiments(self) -> pd.DataFrame:
         """Return all experiments."""
         return self._runs.experiments()
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run that was written."""
+        self._runs.tag(run_id, tags)
+
+    def runs_tagged(self, key: str, value: str) -> list[Run]:
+        """Return the runs of any experiment that have this tag."""
+        return self._runs.tagged(key, value)
 
     def table(self, run_id: str, name: str = "cells.json", *, images: bool = False) -> pd.DataFrame:
         """Read a table of a run; an image cell is a reference, or its bytes with `images=True`."""
@@ -163,5 +198,26 @@ class Tracker:
         )
 
     def ratings(self, trace_ids: Sequence[str]) -> pd.DataFrame:
-        """Return all valid assessments of some traces, oldest first."""
+        """Return all valid feedback on some traces, oldest first."""
         return self._assessments.of_traces(trace_ids)
+
+    def expect(
+        self, trace_id: str, name: str, value: Any, *, source_id: str, metadata: Mapping[str, str] | None = None
+    ) -> str:
+        """Write what a person says should have come out, as an expectation, and return its id; another overrides."""
+        return self._assessments.expect(trace_id, name, value, source_id=source_id, metadata=metadata)
+
+    def corrections(self, trace_ids: Sequence[str]) -> pd.DataFrame:
+        """Return all valid expectations of some traces, oldest first, with the columns of `ratings`."""
+        return self._assessments.corrections(trace_ids)
+
+    def expectations(self, trace_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return what is expected of each trace that says so, by trace and name."""
+        return self._assessments.expectations(trace_ids)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the writers' lock over several calls, where the second depends on what the first found.
+
+        A tracking server has no such lock: there it orders the threads of this process alone.
+        """
+        return self._store.exclusive()

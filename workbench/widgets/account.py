@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import GatewayUnreachable, WorkbenchError
@@ -64,7 +65,7 @@ def read_account(gateway: Gateway) -> Account:
         spent_usd=read(gateway.own_usage, nobody).get("cost_usd"),
         models=tuple(_rows(read(gateway.models, None))),
         live_prompts=tuple(read(gateway.live_prompts, nothing)),
-        calls=tuple(read(gateway.calls, nothing)[:CALLS]),
+        calls=tuple(read(partial(gateway.calls, limit=CALLS), nothing)),
         problems=tuple(problems),
     )
 

@@ -56,6 +56,12 @@ def difference_panel(found: PromptDiff) -> str:
     ]
     if found.variables_added or found.variables_removed:
         others.append(("variables", ", ".join(a.variables), ", ".join(b.variables)))
+    others += [(f"{{{{{name}}}}}", _value(before), _value(after)) for name, (before, after) in found.declared.items()]
+    if found.format_changed:
+        others.append(("format", *found.format_changed))
+    if found.examples_changed:
+        counts = [len(each.few_shot.shots) if each.few_shot else 0 for each in (a, b)]
+        others.append(("examples", counts[0], f"{counts[1]} (+{found.examples_added} -{found.examples_removed})"))
     if found.schema_changed:
         others.append(("schema", "none" if a.schema is None else "", "none" if b.schema is None else "changed"))
     more = table(("", a.label, b.label), others, caption="What else differs") if others else ""

@@ -1,13 +1,17 @@
-"""Promote a prompt from a notebook: what changes, the evidence, the gate's verdict, a reason, one press."""
+"""Promote a prompt from a notebook: what changes, the evidence, the gate's verdict, a reason, one press.
+
+Where somebody else must approve, the press asks for it, and the same widget shows how far the request is.
+"""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workbench import prompts
-from workbench.errors import InvalidInput, WorkbenchError
+from workbench.errors import AuthenticationFailed, InvalidInput, PermissionDenied, WorkbenchError
 from workbench.prompts.defaults import default_gateway, default_tracker
 from workbench.widgets.difference import difference_panel
 from workbench.widgets.exhibit import Exhibit
@@ -17,7 +21,7 @@ from workbench.widgets.subject import Subject, need_runs, read
 if TYPE_CHECKING:
     from workbench.client import Gateway
     from workbench.experiments import Experiment
-    from workbench.prompts import Gate, Promotion, Prompt, Weighed
+    from workbench.prompts import Gate, Gates, Promotion, PromotionRequest, Prompt, Weighed
     from workbench.tracking.tracker import Tracker
 
 _NAMES_OF_EVIDENCE = {
@@ -36,7 +40,7 @@ def promote(
     prompt: Prompt | str,
     *,
     evidence: Subject,
-    gate: Gate | str,
+    gate: Gate | Gates | str,
     against: str | None = None,
     alias: str = "production",
     gateway: Gateway | None = None,
@@ -45,9 +49,10 @@ def promote(
     """Show what speaks for a prompt version and what the gate says, and let it be promoted with a reason.
 
     `prompt` is a registered version (`name@3`, or `name` for the latest); `evidence` an experiment (or its id, or runs)
-    in which it is a candidate; `gate` a `Gate`, or a metric that must be superior; `against` the candidate or run to
-    compare with (default: the one of what is live). What goes wrong is shown in the widget and can be tried again;
-    only arguments that can't be meant raise InvalidInput or NotFound. Outside a notebook use `.promote(reason)`.
+    in which it is a candidate; `gate` a `Gate`, several as `Gates`, or a metric that must be superior; `against` the
+    candidate or run to compare with (default: the one of what is live). What goes wrong is shown in the widget and can
+    be tried again; only arguments that can't be meant raise InvalidInput or NotFound. Outside a notebook use
+    `.promote(reason)`, or `.ask(reason)` where somebody else must approve.
     """
     gateway, tracker = gateway or default_gateway(), tracker or default_tracker()
     if isinstance(prompt, str):
@@ -72,7 +77,7 @@ class PromotionForm(Exhibit):
         self,
         prompt: Prompt,
         run_id: str,
-        gate: Gate,
+        gate: Gate | Gates,
         *,
         against: str | None,
         alias: str,
@@ -94,6 +99,9 @@ class PromotionForm(Exhibit):
         """What became live; None before."""
         self.weighed: Weighed | None = None
         """What the gate says; None where it could not be asked."""
+        self.request: PromotionRequest | None = None
+        """The open request for this version, where somebody else must approve; None: there is none."""
+        self._needed = 0
         self._problem: WorkbenchError | None = None
         self._weigh()
 
@@ -103,9 +111,17 @@ class PromotionForm(Exhibit):
         self._redraw()
         return promotion
 
+    def ask(self, reason: str) -> PromotionRequest:
+        """Ask for the promotion, where somebody else must approve; raises what `prompts.request` raises."""
+        asked = self._ask(reason)
+        self._redraw()
+        return asked
+
     def __repr__(self) -> str:
         if self.promotion is not None:
             return f"Promoted: {self.promotion}"
+        if self.request is not None:
+            return str(self.request)
         heading = f"Promotion of {self._prompt.label} to {self._alias!r}"
         if self.weighed is None:
             return f"{heading}: {self._problem}"
@@ -121,14 +137,24 @@ class PromotionForm(Exhibit):
         again = button("again", "Look again")
         if self.promotion is not None:
             return self._shown()
+        if self.request is not None:
+            return f"{self._shown()}{controls('Promotion', *self._steps(self.request), again)}"
         if self.weighed is None or not self.weighed.decision.passed:
             return f"{self._shown()}{controls('Promotion', again)}"
         why = (
             '<input name="reason" aria-label="Why?" placeholder="Why? What this version does better" maxlength="2000" '
             f'value="{html.escape(self._reason)}">'
         )
-        press = button("promote", f"Promote to {self._alias}", main=True)
+        verb, word = ("ask", "Ask for approval") if self._needed else ("promote", f"Promote to {self._alias}")
+        press = button(verb, word, main=True)
         return f"{self._shown()}{controls('Promotion', why, press, again)}"
+
+    def _steps(self, asked: PromotionRequest) -> list[str]:
+        """Return the buttons of what may be done about a request now."""
+        if asked.state == "approved" and not asked.stale:
+            return [button("publish", f"Publish as {self._alias}", main=True), button("withdraw", "Withdraw")]
+        approve = [button("approve", "Approve", main=True)] if asked.state == "passed" and not asked.stale else []
+        return [*approve, button("withdraw", "Withdraw")]
 
     def _static(self) -> str:
         return self._shown()
@@ -138,6 +164,8 @@ class PromotionForm(Exhibit):
         told = f"<p><b>{html.escape(self._title())}</b></p>"
         if self.promotion is not None:
             told += f"<p>✔ <b>Done.</b> {html.escape(str(self.promotion))}<br>{html.escape(self.promotion.reason)}</p>"
+        elif self.request is not None:
+            told += f"<p>{html.escape(str(self.request))}<br>{html.escape(self.request.reason)}</p>"
         if self.weighed is None:
             return told + (f"<p>{error_panel(self._problem)}</p>" if self._problem else "")
         mark, word = ("✔", "lets it pass") if self.weighed.decision.passed else ("✖", "refuses it")
@@ -154,6 +182,12 @@ class PromotionForm(Exhibit):
         self._reason = fields.get("reason", self._reason)
         if verb == "promote":
             self._promote(self._reason)
+            return ""
+        if verb == "ask":
+            self._ask(self._reason)
+            return ""
+        if verb in ("approve", "publish", "withdraw"):
+            self._decide(verb)
             return ""
         if verb == "again":
             self._weigh()
@@ -177,12 +211,55 @@ class PromotionForm(Exhibit):
                 gateway=self._gateway,
                 tracker=self._tracker,
             )
+            self._look_at_requests()
             if self.weighed.live is not None:
                 live = f"{name}@{self._alias}"
                 found = prompts.diff(live, self._prompt, gateway=self._gateway, tracker=self._tracker)
                 self._changes = difference_panel(found)
         except WorkbenchError as error:
             self._problem = error
+
+    def _look_at_requests(self) -> None:
+        self.request, self._needed = None, 0
+        with suppress(AuthenticationFailed, PermissionDenied):  # who can't see them is told so by a press
+            self._needed = prompts.approvals_needed(self._prompt.name, self._alias, gateway=self._gateway)
+        if not self._needed:
+            return
+        known = prompts.requests(self._prompt.name, gateway=self._gateway)
+        open_ = ("asked", "passed", "refused", "approved")
+        mine = (
+            each
+            for each in known
+            if (each.hash, each.alias) == (self._prompt.hash, self._alias) and each.state in open_
+        )
+        self.request = next(mine, None)
+
+    def _ask(self, reason: str) -> PromotionRequest:
+        self.request = prompts.request(
+            self._prompt.name,
+            self._version,
+            gate=self._gate,
+            reason=reason,
+            evidence_run=self._run_id,
+            against=self._against,
+            alias=self._alias,
+            gateway=self._gateway,
+            tracker=self._tracker,
+        )
+        return self.request
+
+    def _decide(self, verb: str) -> None:
+        """Approve, publish or withdraw the request; the gateway says who may."""
+        if self.request is None:
+            raise InvalidInput("There is no request.")
+        number, gateway = self.request.id, self._gateway
+        if verb == "approve":
+            self.request = prompts.approve(number, gateway=gateway, tracker=self._tracker)
+        elif verb == "publish":
+            self.promotion = prompts.publish(number, gateway=gateway, tracker=self._tracker)
+        else:
+            prompts.withdraw(number, gateway=gateway)
+            self.request = None
 
     def _promote(self, reason: str) -> Promotion:
         if self.promotion is not None:

@@ -76,7 +76,7 @@ class BlindComparison(Exhibit):
         self.current: Pair | None = feedback.next_pair(rater, *self._runs, tracker=tracker)
         """The pair that waits for a vote; None if there is none left."""
         # The rater's own order, read once: asking MLflow for the next pair after each vote makes people wait.
-        mine = feedback.pairs(*self._runs, seed=rater_seed(rater), tracker=tracker)
+        mine = feedback.pairs(*self._runs, seed=rater_seed(rater, tracker=tracker), tracker=tracker)
         self._following = mine[mine.index(self.current) + 1 :] if self.current in mine else []
 
     def answers(self) -> tuple[Answer, Answer]:

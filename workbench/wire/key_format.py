@@ -15,6 +15,8 @@ KeyKind = Literal["exploration", "production"]
 
 PREFIXES: dict[KeyKind, str] = {"exploration": "wbx-", "production": "wbp-"}
 OWNER_PREFIX = "wbo-"
+KEY_PREFIXES = tuple(PREFIXES.values())
+"""How keys begin that make calls; the owner's token makes none."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_CHARS = 43  # 62 ** 43 is just over 2 ** 256

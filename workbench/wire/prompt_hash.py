@@ -20,11 +20,18 @@ def prompt_hash(
     template: str | Sequence[Mapping[str, Any]],
     parameters: Mapping[str, Any] | None,
     schema: Mapping[str, Any] | None,
+    form: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the SHA-256, in hex, of a prompt's template, parameters and schema; no parameters count as `{}`."""
-    whole = {
+    """Return the SHA-256, in hex, of what a prompt says; no parameters count as `{}`.
+
+    `form` is how the template is meant to be filled in: its syntax, typed variables, examples. It counts only where
+    there is one, so the hashes of prompts without are what they were before there were forms.
+    """
+    whole: dict[str, Any] = {
         "template": template if isinstance(template, str) else [dict(message) for message in template],
         "parameters": dict(parameters or {}),
         "schema": None if schema is None else dict(schema),
     }
+    if form:
+        whole["form"] = dict(form)
     return hashlib.sha256(canonical_json(whole)).hexdigest()

@@ -8,6 +8,7 @@ from workbench.client.key_desk import KeyDesk
 from workbench.services.embedded import running_gateway
 from workbench.settings import mounted_environment
 from workbench_app.doors import told
+from workbench_app.visitor import acts_as_owner
 
 TIMEOUT = 10.0
 DAY = 86400
@@ -17,13 +18,14 @@ COLUMNS = ("id", "kind", "note", "use_case", "created_at", "expires_at")
 def desk_of_visitor() -> KeyDesk:
     """Return the desk of the gateway, for the visitor; ends the page until it is known who that is.
 
-    On a laptop it is the owner. At a gateway for many each visitor shows their own token: the app's own is nobody's.
+    On a laptop it is the owner. At a gateway for many, and where a proxy names visitors, each shows their own token.
     """
     mounted = mounted_environment()
     own = running_gateway(mounted.home)
-    if own is not None:
+    if own is not None and acts_as_owner():
         return KeyDesk(own.url, own.owner_token)
-    if mounted.gateway_url is None:
+    url = own.url if own is not None else mounted.gateway_url
+    if url is None:
         st.info("No gateway is running.", icon=":material/key_off:")
         st.caption("`workbench up` starts one; WORKBENCH_GATEWAY_URL names one that is elsewhere.")
         st.stop()
@@ -32,7 +34,7 @@ def desk_of_visitor() -> KeyDesk:
     ).strip()
     if not token:
         st.stop()
-    return KeyDesk(mounted.gateway_url, token)
+    return KeyDesk(url, token)
 
 
 st.subheader("Your gateway keys")

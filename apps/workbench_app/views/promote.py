@@ -9,6 +9,8 @@ import streamlit as st
 from workbench import experiments, prompts
 from workbench.errors import PromotionRefused
 from workbench_app.doors import choose_experiment, told
+from workbench_app.requested import show_requests
+from workbench_app.visitor import acts_as_owner
 
 RULES: list[prompts.Rule] = ["superior", "not_worse"]
 
@@ -27,6 +29,16 @@ class Choice:
 
 
 st.subheader("Promote a prompt to production")
+if not acts_as_owner():
+    st.info(
+        "Nobody promotes here: the gateway would take it as said by the user who runs this app.",
+        icon=":material/badge:",
+    )
+    st.caption(
+        "Say it under your own name: `workbench prompts promote`, `request`, `approve`, `reject` and `publish`, "
+        "with WORKBENCH_IDENTITY_TOKEN, or `wb.widgets.promote(...)` in a notebook."
+    )
+    st.stop()
 with told():
     listed = choose_experiment()
     experiment = experiments.load(listed.experiment_id)
@@ -49,7 +61,9 @@ with left:
     rule = st.segmented_control("Gate", RULES, default="superior") or "superior"
     margin = st.number_input("Margin", 0.0, 1.0, 0.05) if rule == "not_worse" else None
     reason = st.text_input("Why?", placeholder="what this version does better")
-    pressed = st.button("Promote", type="primary", disabled=not reason.strip())
+    with told():
+        needed = prompts.approvals_needed(chosen.prompt)
+    pressed = st.button("Ask for approval" if needed else "Promote", type="primary", disabled=not reason.strip())
 with right:
     st.caption("What was live, newest first")
     with told():
@@ -62,7 +76,7 @@ with right:
 if pressed:
     with told():
         try:
-            promotion = prompts.promote(
+            done = (prompts.request if needed else prompts.promote)(
                 chosen.prompt,
                 chosen.version,
                 evidence_run=chosen.run_id,
@@ -73,7 +87,8 @@ if pressed:
         except PromotionRefused as refusal:
             st.warning(refusal.message, icon=":material/block:")
         else:
-            st.success(str(promotion), icon=":material/rocket_launch:")
+            st.success(str(done), icon=":material/rocket_launch:")
+show_requests(chosen.prompt)
 with st.expander("The text of this version"):
     with told():
         prompt = prompts.load(f"{chosen.prompt}@{chosen.version}")

@@ -18,7 +18,7 @@ st.subheader(experiment.name)
 st.caption(
     f"{experiment.experiment_id} · {len(experiment.candidates)} candidates · data {experiment.dataset_hash[:12]}"
 )
-st.dataframe(experiment.table)
+st.dataframe(experiment.table())
 metrics = list(experiment.scorers)
 if metrics:
     chosen = st.selectbox("Score", metrics)

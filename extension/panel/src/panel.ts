@@ -73,11 +73,12 @@ export class WorkbenchPanel extends Widget {
     const front = this.kernelId();
     const mounted = is(this.status) && this.status.kernels.some(one => one.kernel_id === front);
     const kernel = mounted ? front : null;
-    [this.me, this.usage, this.calls] = await Promise.all([
-      told(this.server.me(kernel)),
-      told(this.server.usage(null)),
-      told(this.server.calls())
-    ]);
+    const before = newest(this.calls);
+    [this.me, this.calls] = await Promise.all([told(this.server.me(kernel)), told(this.server.calls())]);
+    // The sum over all kernels is dear to the gateway, and changes with a call alone.
+    if (seldom || !is(this.usage) || newest(this.calls) !== before) {
+      this.usage = await told(this.server.usage(null));
+    }
     if (seldom || !is(this.models) || !is(this.prompts)) {
       [this.models, this.prompts] = await Promise.all([told(this.server.models()), told(this.server.prompts())]);
     }
@@ -187,6 +188,11 @@ export class WorkbenchPanel extends Widget {
       this.node.prepend(warning(failure.message));
     }
   }
+}
+
+/** The id of the newest call. */
+function newest(calls: Told<Call[]>): string | undefined {
+  return is(calls) ? calls[0]?.request_id : undefined;
 }
 
 function is<T>(value: Told<T>): value is T {

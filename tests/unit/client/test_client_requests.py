@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
+from workbench.client import AsyncGateway, Gateway
 from workbench.client.requests import batches, chat_arguments
 from workbench.client.sdk import CHAT_PARAMETERS
 from workbench.errors import InvalidInput
@@ -71,3 +74,17 @@ def test_a_single_text_is_not_taken_for_a_list_of_letters():
 def test_a_batch_has_at_least_one_text():
     with pytest.raises(InvalidInput, match="batch_size"):
         list(batches(["a"], 0))
+
+
+def test_what_both_clients_do_takes_the_same_arguments():
+    def taken(client):
+        return {
+            name: list(inspect.signature(member).parameters)
+            for name, member in inspect.getmembers(client, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    sync, awaited = taken(Gateway), taken(AsyncGateway)
+    shared = sync.keys() & awaited.keys()
+    assert "publish" in shared
+    assert {name: awaited[name] for name in shared} == {name: sync[name] for name in shared}

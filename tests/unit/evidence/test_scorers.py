@@ -10,6 +10,7 @@ from workbench.evidence import (
     Example,
     Output,
     Score,
+    Scorer,
     contains,
     embedding_similarity,
     exact_match,
@@ -99,6 +100,13 @@ def test_scorer_that_raises_gives_no_score():
 @pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), float("inf"), None])
 def test_figures_out_of_bounds_are_no_score(value):
     assert scorer(lambda output, example: value, name="odd")("x", TEXT).value is None
+
+
+def test_a_batch_that_loses_a_score_gives_none():
+    lossy = Scorer("lossy", lambda output, example: 1.0, batch=lambda pairs, gateway: [Score(1.0)])
+    found = lossy.score_all([(Output("x"), TEXT), (Output("y"), TEXT)])
+    assert [score.value for score in found] == [None, None]
+    assert "1 scores for 2 outputs" in found[0].note
 
 
 def test_own_functions_may_decorate_and_say_their_bounds():

@@ -7,7 +7,8 @@ import pytest
 
 from workbench.client import ChatResult
 from workbench.evidence import Dataset
-from workbench.experiments import Candidate, asking
+from workbench.experiments import Candidate
+from workbench.experiments.calls import asking
 from workbench.wire.usage import Usage
 
 

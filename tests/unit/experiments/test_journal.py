@@ -4,14 +4,15 @@ import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from workbench.errors import Unavailable
-from workbench.evidence import Example, Output
+from workbench.evidence import Example, Output, Score
 from workbench.experiments import Answer, Candidate
-from workbench.experiments.cell import Job
-from workbench.experiments.journal import Journal
+from workbench.experiments.cells.cell import Job, origin_of
+from workbench.experiments.cells.journal import Journal
 from workbench.wire.usage import Usage
 
 CANDIDATE = Candidate("a", prompt="{{q}}", model="m")
@@ -90,3 +91,32 @@ def test_a_journal_that_can_not_be_opened_says_where(tmp_path):
     (tmp_path / "journal").write_text("a file in its place")
     with pytest.raises(Unavailable, match="journal"):
         Journal(tmp_path)
+
+
+def test_one_row_that_can_not_be_written_loses_no_other(journal):
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # so that all of them wait for one transaction
+    good, bad, late = (journal.begin(key) for key in ("good", "half a character \ud83d", "late"))
+    other.execute("ROLLBACK")
+    other.close()
+    with pytest.raises(UnicodeEncodeError):
+        bad.result()
+    assert (good.result(), late.result()) == (None, None)
+    assert set(journal.doubtful(["good", "late"])) == {"good", "late"}
+
+
+def test_half_a_character_in_a_name_an_error_or_a_note_is_kept_as_a_question_mark(journal):
+    address = replace(job(1).address, example_id="e\ud83d", candidate="a\ud83d")
+    journal.fail(address, "ValueError: \ud83d", experiment_id="x").result()
+    journal.keep(address, ANSWER, experiment_id="x").result()
+    journal.keep_score("k", "judge", Score(1.0, "since \ud83d"), experiment_id="x").result()
+    assert journal.find_scores(["k"])["k"].note == "since ?"
+
+
+@pytest.mark.parametrize(("url", "same"), [("http://127.0.0.1:8000", True), ("https://gateway.example", False)])
+def test_answers_of_a_gateway_elsewhere_have_keys_of_their_own(url, same):
+    origin = origin_of(SimpleNamespace(url=url))
+    example = Example("e1", {"q": 1})
+    assert (Job.of(CANDIDATE, example, 0, origin=origin).key == job(1).key) is same
+    callable_one = Candidate("f", call=str, version="1")
+    assert Job.of(callable_one, example, 0, origin=origin).key == Job.of(callable_one, example, 0).key

@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import InvalidInput
 from workbench.evidence import Dataset, Score, exact_match, scorer
 from workbench.experiments import Candidate, run
-from workbench.experiments.experiment import MIME
+from workbench.experiments.results.experiment import MIME
 
 DATA = Dataset.from_rows([{"id": f"e{i}", "inputs": {"q": i}} for i in range(14)], name="fourteen")
 
@@ -62,8 +62,8 @@ def test_repeats_of_an_example_are_one_observation():
     result = made({"low": lambda q: 0, "high": lambda q: q < 3}, repeats=5)
     row = result.compare().loc["high"]
     assert (row["n"], row["verdict"]) == (14, "not distinguishable")
-    assert result.table.loc["high", "n"] == 70
-    assert result.table.loc["high", "score.grade.n"] == 14
+    assert result.table().loc["high", "n"] == 70
+    assert result.table().loc["high", "score.grade.n"] == 14
 
 
 def test_an_example_that_one_side_failed_is_left_out_of_the_pair():
@@ -100,7 +100,7 @@ def test_less_latency_is_better():
     result = made({"slow": lambda q: 900 + q, "fast": lambda q: 100 + q}, result_of=answer)
     row = result.compare("latency_ms").loc["fast"]
     assert (row["difference"], row["verdict"]) == (-800, "better")
-    assert result.table.loc["slow", "latency_ms_p50"] == pytest.approx(906.5)
+    assert result.table().loc["slow", "latency_ms_p50"] == pytest.approx(906.5)
 
 
 def test_unknown_names_are_told_with_the_known_ones():
@@ -114,13 +114,13 @@ def test_unknown_names_are_told_with_the_known_ones():
 
 
 def test_an_unknown_cost_is_not_zero():
-    table = made({"a": lambda q: 1}).table
+    table = made({"a": lambda q: 1}).table()
     assert math.isnan(table.loc["a", "cost_usd"])
     assert "unknown" in repr(made({"a": lambda q: 1}))
 
 
 def test_every_mean_stands_with_its_interval():
-    row = made({"a": lambda q: q % 2}).table.loc["a"]
+    row = made({"a": lambda q: q % 2}).table().loc["a"]
     assert 0.2 < row["score.grade.low"] < row["score.grade"] < row["score.grade.high"] < 0.8
 
 
@@ -175,7 +175,7 @@ def test_plot_survives_a_candidate_without_scores():
         progress=False,
     )
     assert "no score" in {text.get_text() for text in result.plot("none").axes[0].texts}
-    assert result.table["score.exact_match"].isna().all()
+    assert result.table()["score.exact_match"].isna().all()
     assert "none" in repr(result)
 
 

@@ -4,6 +4,7 @@ import _thread
 import io
 import sys
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +18,8 @@ from workbench.errors import (
     ProviderUnavailable,
 )
 from workbench.evidence import Dataset, exact_match, scorer
-from workbench.experiments import Candidate, Output, asking, run
+from workbench.experiments import Candidate, Output, run
+from workbench.experiments.calls import asking
 from workbench.prompts import Prompt
 
 SCORERS = [exact_match()]
@@ -32,7 +34,7 @@ def test_every_candidate_answers_every_example_in_order(pair, questions, model):
     result = trial(pair, questions, model, repeats=2)
     keys = list(zip(result.cells["candidate"], result.cells["example_id"], result.cells["repeat"], strict=True))
     assert keys == [(c, f"q{i}", r) for c in ("plain", "grand") for i in range(6) for r in range(2)]
-    assert list(result.table["score.exact_match"]) == [0, 1]
+    assert list(result.table()["score.exact_match"]) == [0, 1]
     assert len(model.asked) == 24
 
 
@@ -85,7 +87,7 @@ def test_a_new_expectation_scores_anew_without_asking(pair, questions, model):
     rows = [{"id": e.id, "inputs": e.inputs, "expected": f"small: ask {e.inputs['q']}"} for e in questions]
     result = trial(pair, rows, model)
     assert len(model.asked) == 12
-    assert list(result.table["score.exact_match"]) == [1, 0]
+    assert list(result.table()["score.exact_match"]) == [1, 0]
 
 
 def test_everything_is_asked_anew_on_demand(pair, questions, model):
@@ -101,7 +103,7 @@ def test_a_failed_cell_is_excluded_and_counted_and_asked_again(pair, questions, 
 
     model.before = fail
     result = trial(pair, questions, model)
-    grand = result.table.loc["grand"]
+    grand = result.table().loc["grand"]
     assert (grand["n"], grand["failed"], grand["score.exact_match"], grand["score.exact_match.n"]) == (5, 1, 1, 5)
     failed = result.cells[result.cells["error"].notna()]
     assert list(failed["example_id"]) == ["q2", "q2"]
@@ -110,7 +112,7 @@ def test_a_failed_cell_is_excluded_and_counted_and_asked_again(pair, questions, 
     assert failed["score.exact_match"].isna().all()
     again = trial(pair, questions, model)
     assert len(model.asked) == 14
-    assert again.table["failed"].sum() == 0
+    assert again.table()["failed"].sum() == 0
 
 
 def test_a_failed_scorer_leaves_the_cell_out_of_its_mean_only(pair, questions, model):
@@ -120,7 +122,7 @@ def test_a_failed_scorer_leaves_the_cell_out_of_its_mean_only(pair, questions, m
         return 1.0
 
     result = trial(pair, questions, model, scorers=[*SCORERS, scorer(moody)])
-    row = result.table.loc["grand"]
+    row = result.table().loc["grand"]
     assert (row["n"], row["failed"], row["score.moody.n"], row["score.exact_match.n"]) == (6, 0, 5, 6)
     assert "ValueError: no mood" in set(result.cells["note.moody"])
 
@@ -138,7 +140,7 @@ def test_a_dead_gateway_ends_the_run_after_a_few_attempts_and_keeps_what_is_done
         trial(pair, questions, model)
     assert len(model.asked) <= 4 + 2 * (1 + len(asking.PATIENCE))
     model.before, before = None, len(model.asked)
-    assert trial(pair, questions, model).table["n"].tolist() == [6, 6]
+    assert trial(pair, questions, model).table()["n"].tolist() == [6, 6]
     assert len(model.asked) == before + 8
 
 
@@ -160,7 +162,7 @@ def test_a_gateway_that_comes_back_costs_no_cell(pair, questions, model):
             raise GatewayUnreachable("The gateway does not answer.")
 
     model.before = blink
-    assert trial(pair, questions, model).table["failed"].tolist() == [0, 0]
+    assert trial(pair, questions, model).table()["failed"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("error", [AuthenticationFailed("The key is revoked."), NotFound("No model named 'small'.")])
@@ -185,8 +187,8 @@ def test_a_candidate_that_never_works_is_given_up_and_the_other_goes_on(question
 
     model.before = fail
     result = trial([broken, whole], rows, model, concurrency=1, scorers=[])
-    assert result.table["n"].tolist() == [0, 30]
-    assert result.table["failed"].tolist() == [30, 0]
+    assert result.table()["n"].tolist() == [0, 30]
+    assert result.table()["failed"].tolist() == [30, 0]
     assert sum(text.startswith("broken") for _, text, _ in model.asked) <= 7
     errors = result.cells[result.cells["candidate"] == "broken"]["error"]
     assert errors.str.startswith("not sent: the 5 calls before it failed").sum() >= 23
@@ -207,7 +209,7 @@ def test_a_limit_that_says_when_to_come_back_is_waited_for(pair, questions, mode
             raise LimitExceeded("Too many requests.", retry_after=0.01)
 
     model.before = limit
-    assert trial(pair, questions, model).table["failed"].sum() == 0
+    assert trial(pair, questions, model).table()["failed"].sum() == 0
 
 
 def test_a_budget_that_is_used_up_is_not_waited_for(pair, questions, model):
@@ -216,7 +218,7 @@ def test_a_budget_that_is_used_up_is_not_waited_for(pair, questions, model):
             raise LimitExceeded("The budget is used up.")
 
     model.before = limit
-    assert trial(pair, questions, model).table["failed"].sum() == 1
+    assert trial(pair, questions, model).table()["failed"].sum() == 1
 
 
 def test_an_interrupt_keeps_what_is_paid_and_the_next_run_goes_on(pair, questions, model, monkeypatch):
@@ -241,7 +243,7 @@ def test_an_interrupt_keeps_what_is_paid_and_the_next_run_goes_on(pair, question
     assert "Interrupt again to leave them" in sys.stderr.getvalue()
     model.before = None
     result = trial(pair, questions, model)
-    assert result.table["n"].tolist() == [6, 6]
+    assert result.table()["n"].tolist() == [6, 6]
     assert len(model.asked) == 12
 
 
@@ -259,8 +261,8 @@ def test_callables_are_candidates_too(questions):
     assert by_name["both"]["output"] == "see"
     assert by_name["both"]["images"] == [png, png + b"1"]
     assert (by_name["result"]["cost_usd"], by_name["result"]["request_id"]) == (0.5, "r")
-    assert result.table.loc["text", "score.exact_match"] == 1
-    assert result.table.loc["picture", "score.exact_match.n"] == 0
+    assert result.table().loc["text", "score.exact_match"] == 1
+    assert result.table().loc["picture", "score.exact_match.n"] == 0
 
 
 def test_answers_of_a_callable_are_kept_only_under_a_version(questions):
@@ -285,7 +287,7 @@ def test_a_callable_that_raises_fails_its_cell(questions):
         return "ok"
 
     result = trial([Candidate("picky", call=picky)], questions, None)
-    assert result.table.loc["picky", "failed"] == 1
+    assert result.table().loc["picky", "failed"] == 1
     assert "KeyError: 'three'" in set(result.cells["error"])
 
 
@@ -335,3 +337,22 @@ def test_other_parameters_than_the_version_holds_have_another_hash():
     assert Candidate("a", prompt=prompt, model="m").prompt_hash == prompt.hash
     assert Candidate("a", prompt=prompt, model="m", parameters={"temperature": 0}).prompt_hash == prompt.hash
     assert Candidate("a", prompt=prompt, model="m", parameters={"temperature": 1}).prompt_hash != prompt.hash
+
+
+def test_equal_cells_are_asked_and_paid_for_once(questions, model):
+    twins = [Candidate(name, prompt="ask {{q}}", model="big") for name in ("a", "b")]
+    rows = [*questions, replace(questions[0], id="again")]
+    result = trial(twins, rows, model, repeats=2, concurrency=4)
+    assert len(model.asked) == 6 * 2
+    assert result.table()["n"].tolist() == [14, 14]
+    assert result.cells["reused"].sum() == 28 - 12
+
+
+def test_a_rehearsal_at_another_gateway_answers_nothing_of_the_real_one(pair, questions, model):
+    for url, asked in (("http://127.0.0.1:8000", 12), ("https://gateway.example", 24), ("http://127.0.0.1:9", 24)):
+        model.url = url
+        trial(pair, questions, model)
+        assert len(model.asked) == asked
+    model.url = "https://gateway.example"
+    told = trial(pair, questions, model, dry_run=True)
+    assert "12 cells, 12 of them in the journal, 0 to pay at https://gateway.example: " in repr(told)

@@ -36,8 +36,8 @@ async def test_a_written_row_is_there_for_another_process(tmp_path: Path) -> Non
     assert found[0]["cost_usd"] == 0.25
     assert found[0]["tags"] == {"a": "b"}
     assert found[0]["stream"] is True
-    assert Reports(spool.path).owner_of("req_1") == "ana"
-    assert Reports(spool.path).owner_of("req_2") is None
+    assert (Reports(spool.path).call("req_1") or {})["owner"] == "ana"
+    assert Reports(spool.path).call("req_2") is None
     spool.close()
 
 

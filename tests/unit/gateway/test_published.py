@@ -13,9 +13,11 @@ from workbench.gateway.ledger.reports import Reports
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.published.feedback import Feedback, Word
-from workbench.gateway.published.record import GENESIS, PromptMessage, Publication, Published, as_prompt
+from workbench.gateway.published.record import PromptMessage, Publication, Published, as_prompt
+from workbench.gateway.published.rollout_calls import RolloutCalls
 from workbench.gateway.state import State, published_table
 from workbench.wire.prompt_hash import prompt_hash
+from workbench.wire.record_chain import GENESIS
 
 ANA = Identity("ana")
 
@@ -113,7 +115,7 @@ class TestFeedback:
         for request_id, owner in (("req_1", "ana"), ("req_2", "ana"), ("req_3", "bob")):
             await spool.write(LedgerRow(request_id=request_id, time="t", stage="staging", path="/v1", owner=owner))
         spool.close()
-        return Feedback(state, Reports(spool.path))
+        return Feedback(state, Reports(spool.path), RolloutCalls(state))
 
     async def test_the_same_word_twice_is_one(
         self, feedback: Feedback, new_key: Callable[..., tuple[Key, str]]
@@ -142,6 +144,9 @@ class TestFeedback:
             feedback.give(Word(request_id, 1), new_key()[0])
 
     async def test_too_much_is_refused(self, feedback: Feedback, new_key) -> None:
-        for word in (Word("req_1", "x" * 201), Word("req_1", 1, "x" * 4001)):
+        for word in (
+            Word("req_1", "x" * 201), Word("req_1", 1, "x" * 4001), Word("req_1", 10**400), Word("req_1", -(10**400)),
+            Word("req_1", "a\0b"), Word("req_1", 1, "a\0b"),
+        ):  # fmt: skip
             with pytest.raises(InvalidInput):
                 feedback.give(word, new_key()[0])

@@ -12,8 +12,9 @@ import pytest
 from workbench.errors import LimitExceeded
 from workbench.evidence import Example, Output
 from workbench.experiments import Candidate
-from workbench.experiments.cell import Answer, Job
-from workbench.interactive.estimate import Price, estimate
+from workbench.experiments.cells.cell import Answer, Job
+from workbench.experiments.cells.price import Price
+from workbench.experiments.runs.estimate import estimate
 from workbench.interactive.spending import Purse
 from workbench.wire.usage import Usage
 

@@ -36,6 +36,12 @@ def test_a_list_in_json_is_a_list_of_messages(tmp_path):
         ("p.json", '{"templat": "x"}', "unknown 'templat'"),
         ("p.json", "{}", "no 'template'"),
         ("p.json", "7", "holds a int"),
+        ("p.toml", "template = 'x'\nvariables = ['x']", "'variables' is of type list; expected a table"),
+        ("p.toml", "template = 'x'\nparameters = [1]", "'parameters' is of type list; expected a table"),
+        ("p.toml", "template = 'x'\nmessage = 5", "'message' is of type int; expected a text"),
+        ("p.toml", "template = 'x'\n[parameters]\nsince = 2026-01-01", r"p\.toml: 'since' of the prompt is no JSON"),
+        ("p.toml", "template = 'x'\n[parameters]\nseed = nan", r"p\.toml: 'seed' of the prompt is no JSON"),
+        ("p.json", '{"template": "{{x}}", "few_shot": {"examples": 1}}', "list with at least one example"),
     ],
 )
 def test_a_file_that_holds_no_prompt_is_refused(tmp_path, name, text, what):

@@ -1,7 +1,13 @@
 import pytest
 
 from workbench.errors import InvalidInput
-from workbench.prompts.template import as_lines, check_template, render, variables
+from workbench.prompts.rendering import names_of_template, render
+from workbench.prompts.template import as_lines, check_template
+
+
+def variables(template):
+    return tuple(names_of_template(template, "braces"))
+
 
 CHAT = [
     {"role": "system", "content": "You label {{kind}}."},

@@ -23,7 +23,7 @@ def test_wilson_of_every_success_still_leaves_doubt():
     assert wilson(14, 14).high == 1
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 13, 39, 400])
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 13, 39, 400, 500, 501, 20_000])
 def test_student_t_quantile_agrees_with_scipy(degrees):
     for probability in (0.005, 0.3, 0.5, 0.9, 0.975, 0.999):
         assert student_t_quantile(probability, degrees) == pytest.approx(stats.t.ppf(probability, degrees), abs=1e-8)
@@ -63,6 +63,11 @@ def test_costs_have_no_bounds():
 def test_no_score_or_a_strange_one_is_refused(scores, words):
     with pytest.raises(InvalidInput, match=words):
         mean_interval(scores)
+
+
+def test_words_are_no_scores():
+    with pytest.raises(InvalidInput, match="number or None"):
+        mean_interval([1, "right"])
 
 
 @pytest.mark.parametrize(("successes", "n"), [(3, 2), (-1, 4), (0, 0)])

@@ -26,7 +26,7 @@ def submit(*, name: str, run_id: str | None, acknowledge: str | None, why: str, 
     there = desk(url)
     projection: dict[str, Any] | None = None
     if run_id is not None:
-        from workbench.experiments.projection import project_cost
+        from workbench.experiments.records.projection import project_cost
 
         calls = there.show(name)["volume"]["calls_per_day"]
         if calls is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import hmac
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import AuthenticationFailed, IntegrityError
-from workbench.gateway.access.key_format import OWNER_PREFIX, new_secret, well_formed
+from workbench.gateway.access.key_format import KEY_PREFIXES, OWNER_PREFIX, new_secret, well_formed
+from workbench.settings.user import user_name
 from workbench.wire.embedded import OWNER_TOKEN
 from workbench.wire.key_file import write_private
 
@@ -39,7 +39,7 @@ class Owner:
 
     def __init__(self, home: Path) -> None:
         self.path = home / OWNER_TOKEN
-        self.identity = Identity(_user_name(), roles=ROLES)
+        self.identity = Identity(user_name("owner"), roles=ROLES)
         self._token = ""
 
     def open(self) -> None:
@@ -57,17 +57,10 @@ class Owner:
         """Return the identity behind a token; raises AuthenticationFailed for any other text."""
         if self._token and hmac.compare_digest(presented.encode(), self._token.encode()):
             return self.identity
-        if presented.startswith(("wbx-", "wbp-")):
+        if presented.startswith(KEY_PREFIXES):
             message = "A gateway key makes calls; this needs an identity."
         else:
             message = "This is not the owner's token."
         raise AuthenticationFailed(
             message, hint=f"Send `Authorization: Bearer <token>` with the token in {OWNER_TOKEN}."
         )
-
-
-def _user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no such user, as in some containers
-        return "owner"

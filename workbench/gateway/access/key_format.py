@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from workbench.wire.key_format import OWNER_PREFIX, PREFIXES, KeyKind, new_secret, well_formed
+from workbench.wire.key_format import KEY_PREFIXES, OWNER_PREFIX, PREFIXES, KeyKind, new_secret, well_formed
 
-__all__ = ["OWNER_PREFIX", "PREFIXES", "KeyKind", "digest", "new_secret", "well_formed"]
+__all__ = ["KEY_PREFIXES", "OWNER_PREFIX", "PREFIXES", "KeyKind", "digest", "new_secret", "well_formed"]
 
 
 def digest(text: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import AuthenticationFailed
-from workbench.gateway.access.key_format import KeyKind, digest, well_formed
+from workbench.gateway.access.key_format import KEY_PREFIXES, OWNER_PREFIX, KeyKind, digest, well_formed
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS, Budget, Limits
 from workbench.gateway.access.scopes import Scopes
 from workbench.gateway.times import utc_text
@@ -219,7 +219,7 @@ class UnknownKey(AuthenticationFailed):
 
 
 def _unknown(presented: str) -> AuthenticationFailed:
-    if presented.startswith(("wbx-", "wbp-")):
+    if presented.startswith(KEY_PREFIXES):
         if well_formed(presented):
             told = f"Incorrect API key provided: {_masked(presented)} is no key of this gateway."
             return UnknownKey(told, hint=_hint(presented))
@@ -232,11 +232,11 @@ def _unknown(presented: str) -> AuthenticationFailed:
 
 
 def _masked(presented: str) -> str:
-    return f"'{presented[:4]}...'" if presented.startswith(("wbx-", "wbp-", "wbo-")) else "what was sent"
+    return f"'{presented[:4]}...'" if presented.startswith((*KEY_PREFIXES, OWNER_PREFIX)) else "what was sent"
 
 
 def _hint(presented: str) -> str:
-    if presented.startswith("wbo-"):
+    if presented.startswith(OWNER_PREFIX):
         return "This is an owner token; it issues keys and makes no calls. `workbench keys issue` gives a key."
     if presented.startswith("sk-"):
         return "This looks like a provider's own key; the gateway takes keys that start with wbx- or wbp-."

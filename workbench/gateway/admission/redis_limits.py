@@ -203,7 +203,7 @@ class RedisLimits:
 
     async def close(self) -> None:
         """Tell what was used and give everything back; all calls have ended."""
-        # More than once: a client that is at its own deadline takes a cancellation for that.
+        # More than once: a task was seen to survive the first, it seems one that met the client's own deadline.
         while pending := list(self._tasks):
             for task in pending:
                 task.cancel()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from workbench.errors import Unavailable
 from workbench.gateway.alerts.book import AlertBook, Delivery, id_of
 from workbench.gateway.alerts.checks import Condition, Costs, ErrorRates, states
 from workbench.gateway.alerts.post import NotDelivered, Post, pause
+from workbench.gateway.leading import new_holder
 from workbench.gateway.notices import Notice
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Alerts:
         self._post = Post(settings.destinations, folder=gateway.settings.folder)
         self._rates = [ErrorRates(rule) for rule in settings.error_rate]
         self._costs = Costs(settings.cost, gateway.spool.path)
-        self._holder = f"{socket.gethostname()[:100]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._holder = new_holder()
         self._waiting: dict[str, Notice] = {}
         self._sent_unkept: dict[str, set[str]] = {}
         """Alerts that went out before they could be kept, and to whom."""

@@ -10,11 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.gateway.leading import Leadership
 from workbench.gateway.notices import Notice
-from workbench.gateway.state import State, alert_deliveries_table, alert_episodes_table, alert_lease_table, alerts_table
+from workbench.gateway.state import State, alert_deliveries_table, alert_episodes_table, alerts_table
 
-LEASE_SECONDS = 30.0
-"""How long a process delivers before another may; it asks for more long before."""
 _MOST = 50
 _KEPT_SECONDS = 400 * 86400.0
 
@@ -40,6 +39,7 @@ class AlertBook:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._leading = Leadership(state, "deliver")
 
     def keep(self, notice: Notice, destinations: Iterable[str], *, sent: Iterable[str] = ()) -> None:
         """Keep a notice that is to go to destinations; one that is kept already stays as it is.
@@ -71,25 +71,11 @@ class AlertBook:
 
     def take_lease(self, holder: str) -> bool:
         """Return whether `holder` is to deliver from now on, for a while; nobody else is meanwhile."""
-        now, lease = time.time(), alert_lease_table
-        mine = {"holder": holder, "until": now + LEASE_SECONDS}
-        with self._state.transaction() as connection:
-            free = sa.or_(lease.c.holder == holder, lease.c.until < now, lease.c.until > now + 2 * LEASE_SECONDS)
-            if connection.execute(lease.update().where(free).values(**mine)).rowcount:
-                return True
-            if connection.execute(sa.select(lease.c.holder)).first() is not None:
-                return False
-            try:
-                with connection.begin_nested():
-                    connection.execute(lease.insert().values(name="deliver", **mine))
-            except sa.exc.IntegrityError:
-                return False
-            return True
+        return self._leading.take(holder)
 
     def give_back(self, holder: str) -> None:
         """Let another process deliver."""
-        with self._state.transaction() as connection:
-            connection.execute(alert_lease_table.delete().where(alert_lease_table.c.holder == holder))
+        self._leading.give_back(holder)
 
     def due(self) -> list[Delivery]:
         """Return what is to be delivered now, the oldest first."""

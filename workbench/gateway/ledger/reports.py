@@ -33,6 +33,14 @@ _SPENT = """
                AS tokens_day
     FROM counted WHERE time < :before AND {which} GROUP BY {column}
 """
+_JUDGED = """
+    request_id, owner, time, tags, outcome NOT IN ('ok', 'client_left') AS failed,
+    CASE WHEN outcome IN ('ok', 'client_left') THEN latency_ms END AS latency_ms,
+    CASE WHEN outcome IN ('ok', 'client_left') THEN cost_usd END AS cost_usd
+"""
+"""What is told of a call by which a prompt is judged."""
+_SAYS_SOMETHING = "outcome != 'unknown' AND NOT (outcome = 'refused' AND status = 429)"
+"""Which calls a prompt is judged by: that a limit or a budget was reached says nothing of it."""
 _AT_ONCE = 500
 """Keys of one question: SQLite takes so many values."""
 
@@ -43,6 +51,8 @@ class Filter:
 
     since: str | None = None
     """Not before that time, as the ledger writes it."""
+    until: str | None = None
+    """Before that time."""
     use_case: str | None = None
     model: str | None = None
     request_id: str | None = None
@@ -63,6 +73,8 @@ class Filter:
             given.append(("owner = ? AND data_class = 'exploration' AND tags IS NOT NULL", [self.explorer]))
         if self.since is not None:
             given.append(("time >= ?", [self.since]))
+        if self.until is not None:
+            given.append(("time < ?", [self.until]))
         given += [("json_extract(tags, ?) = ?", [f'$."{name}"', value]) for name, value in self.tags]
         return " AND ".join(["1", *(condition for condition, _ in given)]), [v for _, values in given for v in values]
 
@@ -136,11 +148,37 @@ class Reports:
         with self._reading() as connection:
             return connection.execute("SELECT 1 FROM calls WHERE request_id = ?", (request_id,)).fetchone() is not None
 
-    def owner_of(self, request_id: str) -> str | None:
-        """Return whose call a request id names; None where there is no such call."""
+    def call(self, request_id: str) -> dict[str, Any] | None:
+        """Return the row of a request id; None where there is no such call."""
         with self._reading() as connection:
-            row = connection.execute("SELECT owner FROM calls WHERE request_id = ?", (request_id,)).fetchone()
-        return None if row is None else row["owner"]
+            row = connection.execute("SELECT * FROM calls WHERE request_id = ?", (request_id,)).fetchone()
+        return None if row is None else _row(row)
+
+    def judged(self, which: Filter, *, most: int, newest: bool = False) -> tuple[list[dict[str, Any]], int]:
+        """Return calls by which a prompt can be judged, oldest first, and how many there are.
+
+        Of more than `most` they are the first, or with `newest` the last.
+        """
+        where, values = which.sql()
+        where = f"FROM calls WHERE {where} AND {_SAYS_SOMETHING}"
+        order = "DESC" if newest else "ASC"
+        with self._reading() as connection:
+            count = int(connection.execute(f"SELECT COUNT(*) {where}", values).fetchone()[0])
+            found = connection.execute(f"SELECT {_JUDGED} {where} ORDER BY rowid {order} LIMIT ?", (*values, most))
+            rows = [_judged(row) for row in found]
+        return rows[::-1] if newest else rows, count
+
+    def rollout_calls(self, *, since: str, after: int, most: int) -> tuple[list[dict[str, Any]], int]:
+        """Return calls of any rollout by which it can be judged, in the order of the ledger, and where to go on.
+
+        `after` is where the last question ended, 0 for the first one.
+        """
+        where = f"rowid <= ? AND time >= ? AND json_extract(tags, '$.rollout') IS NOT NULL AND {_SAYS_SOMETHING}"
+        query = f"SELECT rowid AS place, {_JUDGED} FROM calls WHERE rowid > ? AND {where} ORDER BY rowid LIMIT ?"  # noqa: S608 - our own words
+        with self._reading() as connection:
+            last = int(connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM calls").fetchone()[0])
+            rows = [_judged(row) for row in connection.execute(query, (after, last, since, most))]
+        return rows, rows[-1]["place"] if len(rows) == most else last
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -172,3 +210,8 @@ def _row(row: sqlite3.Row) -> dict[str, Any]:
     fields["stream"] = None if fields["stream"] is None else bool(fields["stream"])
     fields["tags"] = json.loads(fields["tags"]) if fields["tags"] else {}
     return fields
+
+
+def _judged(row: sqlite3.Row) -> dict[str, Any]:
+    fields = dict(row)
+    return {**fields, "failed": bool(fields["failed"]), "tags": json.loads(fields["tags"])}

@@ -16,10 +16,10 @@ from workbench.gateway.native.paths import Place
 from workbench.gateway.native.target import Target
 from workbench.settings import Kind
 from workbench.wire import json_lines
+from workbench.wire.key_format import KEY_PREFIXES
 
 _KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _KEY_PARAMETERS = ("key", "api-key", "access_token")
-_OURS = ("wbx-", "wbp-")
 _AWS = re.compile(rb"AWS4-HMAC-SHA256\s+(?:.*[\s,])?Credential=([^/,\s]+)/")
 _SUBPROTOCOL = b"openai-insecure-api-key."
 
@@ -27,7 +27,7 @@ _SUBPROTOCOL = b"openai-insecure-api-key."
 def presented(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
     """Return the gateway key wherever an SDK puts it; of several credentials, the one that looks like such a key."""
     found = list(_credentials(headers, query))
-    return next((text for text in found if text.startswith(_OURS)), found[0] if found else None)
+    return next((text for text in found if text.startswith(KEY_PREFIXES)), found[0] if found else None)
 
 
 def _credentials(headers: Mapping[bytes, bytes], query: bytes) -> Iterator[str]:

@@ -14,6 +14,7 @@ from workbench.gateway.dialects.openai import UsageReader
 from workbench.gateway.dialects.reader import MOST_SEARCHES, Reader
 from workbench.gateway.unified.form import Form
 from workbench.settings import Kind
+from workbench.wire.references import named_only
 from workbench.wire.usage import Usage
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -27,8 +28,6 @@ _READ = frozenset({
 """Fields by which the gateway decides what a caller may do."""
 _TOOLS = frozenset({"tools", "functions", "web_search_options"})
 _PRIORITY = msgspec.Raw(b'"priority"')
-_TOKENS_BY_REFERENCE = 4000
-"""Input tokens of a picture or a file that a prompt only names, at most."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +109,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def _named_only(self) -> int:
         """Return what pictures and files may add that are not in the body itself."""
         prompt = b"".join(bytes(self.fields.get(name, b"")) for name in ("messages", "input"))
-        return _TOKENS_BY_REFERENCE * (prompt.count(b"image_url") + prompt.count(b"file_"))
+        return named_only(prompt)
 
     def with_output_limit(self, tokens: int) -> Self | None:
         """Return the same question with that limit for each answer; None where its protocol can't say it."""

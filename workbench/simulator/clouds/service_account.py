@@ -13,17 +13,22 @@ from workbench.simulator.state import State
 
 
 def make_service_account(state: State, url: str, *, email: str = "robot@simulated.iam.gserviceaccount.com") -> str:
-    """Return the JSON of a new service account, whose token server is the simulator at `url`."""
+    """Return the JSON of a service account with a new key, whose token server is the simulator at `url`.
+
+    As with Google's, an account may have several keys: those made before stay good.
+    """
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - heavy, and only this needs it
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    state.signers[email] = key.public_key()
+    keys = state.signers.setdefault(email, {})
+    key_id = f"simulated-{len(keys) + 1}"
+    keys[key_id] = key.public_key()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     account = {
         "type": "service_account",
         "project_id": "simulated-project",
-        "private_key_id": "simulated",
+        "private_key_id": key_id,
         "private_key": pem.decode(),
         "client_email": email,
         "client_id": "1",
@@ -44,20 +49,22 @@ def verified_claims(state: State, assertion: str) -> dict[str, Any]:
         raise Refused(400, "Invalid JWT: it can't be read.", code="invalid_grant") from error
     if not isinstance(header, dict) or not isinstance(claims, dict) or header.get("alg") != "RS256":
         raise Refused(400, "Invalid JWT: alg must be RS256.", code="invalid_grant")
-    signer = state.signers.get(str(claims.get("iss")))
+    keys = state.signers.get(str(claims.get("iss")))
     signed = assertion.rpartition(".")[0].encode()
-    if len(signature) < 256 or (signer is not None and not _is_good(signer, signature, signed)):
+    if len(signature) < 256 or (keys is not None and not _is_good(keys.get(str(header.get("kid"))), signature, signed)):
         raise Refused(400, "Invalid JWT Signature.", code="invalid_grant")
     return claims
 
 
-def _is_good(signer: Any, signature: bytes, signed: bytes) -> bool:
+def _is_good(key: Any, signature: bytes, signed: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
+    if key is None:
+        return False
     try:
-        signer.verify(signature, signed, PKCS1v15(), SHA256())
+        key.verify(signature, signed, PKCS1v15(), SHA256())
     except InvalidSignature:
         return False
     return True

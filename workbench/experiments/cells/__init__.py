@@ -1,0 +1,1 @@
+"""What an experiment asks: candidates, cells, and the journal that keeps their answers."""

@@ -1,0 +1,1 @@
+"""Results in MLflow: written, listed, and read again."""

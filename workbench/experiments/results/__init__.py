@@ -1,0 +1,1 @@
+"""What came out: figures with their intervals, and how they are shown."""

@@ -1,0 +1,1 @@
+"""One run of a grid, from its plan to its end."""
