@@ -429,10 +429,10 @@ class TestRepeats:
 
 def test_a_key_with_a_budget_begins_no_work_of_unknown_price(person: Maker, providers: SimulatedProviders) -> None:
     ana = person(budget={"usd_total": 1})
-    file = upload(ana, batch_file("hidden"), "batch")
+    file = upload(ana, b'{"messages": []}\n', "fine-tune")
     providers.clear()
     with pytest.raises(openai.PermissionDeniedError) as caught:
-        ana.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+        ana.fine_tuning.jobs.create(model="hidden", training_file=file)
     assert caught.value.code == "billed_later"
     with pytest.raises(openai.PermissionDeniedError) as caught:
         ana.responses.create(model="hidden", input="x", background=True)

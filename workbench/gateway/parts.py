@@ -14,6 +14,7 @@ from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import REMEMBERED_SECONDS, KeyTable
 from workbench.gateway.access.use_cases import UseCaseTable
 from workbench.gateway.admission.admission import Admission
+from workbench.gateway.admission.deposits import all_kept
 from workbench.gateway.admission.history import History
 from workbench.gateway.admission.in_flight import InFlight
 from workbench.gateway.admission.money_leases import MoneyLeases
@@ -98,6 +99,7 @@ class Parts:
         self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
         self.shared_limits = shared_limits(settings)
         """The limits that replicas share; None: this gateway's are its own."""
+        self.admission.deposits = self.money
         self.admission.lessors += [self.money] if self.shared_limits is None else [self.money, self.shared_limits]
         self.reports = Reports(self.spool.path)
         self.latencies = Latencies(self.spool.path)
@@ -192,6 +194,7 @@ class Parts:
         if self.traces is not None:
             self.spool.listeners.append(self.traces.heard)
         await self.raises.catch_up()
+        self.admission.kept = await asyncio.to_thread(all_kept, self.state)
         await self.history.begin(keys, Rules.from_settings(self.settings.admission.limits), self.use_cases)
         await self.upstream.open()
         self.registry.enter(self.upstream)

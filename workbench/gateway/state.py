@@ -19,7 +19,7 @@ from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Una
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 BUSY_SECONDS = 5.0
 _SECRET_BYTES = 32
 
@@ -155,6 +155,7 @@ stored_objects_table = sa.Table(
     sa.Column("upstream_id", sa.String(500), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("seen", sa.JSON, nullable=False),
+    sa.Column("most_usd", sa.Double),
     sa.Index("stored_objects_of_owner", "owner", "kind", "created_at"),
 )
 
@@ -175,6 +176,7 @@ settlements_table = sa.Table(
     sa.Column("settled_at", sa.Double, index=True),
     sa.Column("cost_usd", sa.Double),
     sa.Column("note", sa.String(400)),
+    sa.Column("held", sa.BigInteger),
 )
 
 repeats_table = sa.Table(

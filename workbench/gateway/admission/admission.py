@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
@@ -12,8 +12,9 @@ from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
 from workbench.gateway.access.use_cases import UseCase, UseCaseTable
 from workbench.gateway.admission.cells import Counters, OwnCounters
 from workbench.gateway.admission.gauge import Gauge
-from workbench.gateway.admission.leased import Lessors
+from workbench.gateway.admission.leased import Deposits, Lessors
 from workbench.gateway.admission.measured import Measured, Sized
+from workbench.gateway.admission.purse import Threshold, dollars, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.standing import standing, standing_for_caller
@@ -51,6 +52,10 @@ class Admission:
         """Lets somebody hear of what happens here."""
         self.holds_places = False
         """Whether any model or provider is held to something."""
+        self.deposits: Deposits | None = None
+        """Who keeps money for what is paid later; None: it is kept in memory alone."""
+        self.kept: Mapping[Subject, int] = {}
+        """What was kept already when this process began, in picodollars."""
         self.lessors: list[Lessors] = []
         """Who leases to each gauge what this process may use of it, where others use it, too."""
         self._rules = Rules()
@@ -218,6 +223,58 @@ class Admission:
         with self.lock:
             return [standing_for_caller(gauge, monotonic_ns()) for gauge in gauges if not gauge.terms.shadow]
 
+    # -- what is paid later ------------------------------------------------------------------------------------------
+
+    async def deposit(self, due_id: str, held: Mapping[Gauge, int]) -> bool:
+        """Keep for a thing that has begun what a call holds for it; return False where that is kept already.
+
+        Raises Unavailable.
+        """
+        if self.deposits is not None and not await self.deposits.deposit(due_id, held):
+            return False
+        with self.lock:
+            for gauge, amount in held.items():
+                gauge.deposit(amount)
+        return True
+
+    def paying(self, key: Key | None, subjects: Iterable[Subject]) -> list[Gauge]:
+        """Return what holds a key, if there still is one, and the subjects: who pays for what has ended."""
+        gauges = dict.fromkeys(self._find(key) if key is not None else ())
+        for subject in subjects:
+            gauges.update(dict.fromkeys(self._of(subject)))
+        whose = {*subjects, *(gauge.terms.subject for gauge in gauges)}
+        gauges.update((gauge, None) for gauge in self._gauges.values() if gauge.terms.subject in whose)
+        return list(gauges)
+
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> float:
+        """Take back what is kept for a thing that has ended; return it, in US dollars. Raises Unavailable."""
+        if self.deposits is None:
+            return 0.0
+        amount = await self.deposits.withdraw(due_id, gauges)
+        with self.lock:
+            for gauge in gauges:
+                gauge.withdraw(amount)
+        return dollars(amount)
+
+    def charge(self, gauges: Iterable[Gauge], cost_usd: float) -> None:
+        """Book what has ended, for which no call holds anything."""
+        passed: list[tuple[Terms, Threshold]] = []
+        with self.lock:
+            for gauge in gauges:
+                gauge.charge(picodollars(cost_usd))
+                if gauge.binds_money:
+                    passed += [(gauge.terms, threshold) for threshold in gauge.purse.warnings()]
+        for terms, threshold in passed:
+            self.teller.threshold(terms, threshold)
+
+    def stop(self, key: Key, *, cost_usd: float, held_usd: float) -> None:
+        """Stop a key for which a provider billed more than was held, as far as it has a budget of its own."""
+        gauge = self._gauges.get(key.account)
+        if gauge is not None and gauge.binds_money:
+            with self.lock:
+                gauge.stop()
+            self.teller.overrun(key.id, cost_usd=cost_usd, held_usd=held_usd)
+
     # -- gauges ------------------------------------------------------------------------------------------------------
 
     def _find(self, key: Key) -> _Gauges:
@@ -260,6 +317,8 @@ class Admission:
             kind, name = terms.subject
             known = self._spent.get(kind, {}).get(name) if spent is None else spent
             gauge = self._gauges[terms.row] = Gauge(terms, self._counters, known)
+            if gauge.fresh:
+                gauge.purse.deposited = self.kept.get(terms.subject, 0)
             for lessor in self.lessors:
                 lessor.attach(gauge)
         elif gauge.terms != terms:

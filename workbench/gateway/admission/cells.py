@@ -19,7 +19,9 @@ SPENT, DAY, SPENT_DAY, MONTH, SPENT_MONTH, STOPPED, HELD, CALLS, TOKENS = range(
 """Spent in all; a day, spent in it; a month, spent in it; a stop; on their way: money, calls and tokens."""
 REQUESTS_DAY, TOKENS_DAY, ARRIVAL, SHADOW, SHADOW_DAY, WARNED_DAY, WARNED_MONTH, WARNED = range(9, 17)
 """Calls and tokens of the day; the bucket's time; would-be refusals and the day they were told; warnings by period."""
-SHARES = 17
+DEPOSITED = 17
+"""Money that is held for batches which have not ended, as it was seen last; whether more may be held, leases tell."""
+SHARES = 18
 """From here: how much of the money held, the calls and the tokens on their way is each worker's own."""
 SHARE = 3
 REQUEST_WINDOW = SHARES + SHARE * WORKERS

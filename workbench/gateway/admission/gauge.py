@@ -222,11 +222,20 @@ class Gauge:
         return room, self.purse.left()
 
     def charge(self, amount: int) -> None:
-        """Book money for which nothing was held."""
+        """Book money for which no call holds anything."""
         self._turn()
         self.purse.spend(amount)
         if self.money is not None:
             self.money.settle(0, amount)
+
+    def deposit(self, amount: int) -> None:
+        """Go on to hold for a batch what a call held; the lease knows of it."""
+        self.purse.hold(-amount, self._share)
+        self.purse.deposited += amount
+
+    def withdraw(self, amount: int) -> None:
+        """Hold nothing more for a batch; the lease knows of it."""
+        self.purse.deposited -= amount
 
     def catch_up(self, spent: int, *, day: tuple[int, int], month: tuple[int, int]) -> None:
         """Count what others have spent of the same budget: in all, in a day and in a month, with their numbers."""
@@ -317,7 +326,7 @@ class Gauge:
             "usd_day": cells[c.SPENT_DAY] / 10**12,
             "usd_month": cells[c.SPENT_MONTH] / 10**12,
             "usd_total": cells[c.SPENT] / 10**12,
-            "usd_held": cells[c.HELD] / 10**12,
+            "usd_held": (cells[c.HELD] + cells[c.DEPOSITED]) / 10**12,
             "concurrent": cells[c.CALLS],
         }
 

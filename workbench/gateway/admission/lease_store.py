@@ -7,12 +7,13 @@ or, when the process is dead, whoever notices settles the rest as lost. Each fun
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.gateway.admission import deposits
 from workbench.gateway.admission.calendar import day_of, month_of
 from workbench.gateway.admission.ledger_tail import LedgerTail
 from workbench.gateway.admission.purse import dollars
@@ -78,6 +79,8 @@ class Told:
     """How often somebody wanted more than there was."""
     seen: int
     """Which of these wishes the process has answered."""
+    kept: int
+    """Kept for batches that are not settled."""
     granted: int = 0
     """What was leased just now."""
     asked: bool = False
@@ -139,7 +142,8 @@ class LeaseStore:
             self._open(connection, wish)
             account = _told(connection, lessee, wish.account)
             spent = {"spent": account.spent, "spent_day": account.spent_day, "spent_month": account.spent_month}
-            room = min(cap - spent[name] for name, cap in wish.caps.items()) - account.mine - account.others
+            caps = min(cap - spent[name] for name, cap in wish.caps.items())
+            room = caps - account.kept - account.mine - account.others
             granted = 0
             if room >= wish.need:
                 granted = min(room, max(wish.need, min(wish.ahead, room // _SHARE)))
@@ -172,6 +176,28 @@ class LeaseStore:
             nothing = sa.and_(_LEASE.lessee == lessee, _LEASE.amount <= 0)
             connection.execute(money_leases_table.delete().where(nothing))
         return told
+
+    def deposit(self, lessee: str | None, due_id: str, held: Mapping[str, int]) -> bool:
+        """Keep for a thing what calls hold of accounts, which is leased no more; return False where it can't be."""
+        with self._state.transaction(tells=MONEY) as connection:
+            if not deposits.keep(connection, due_id, max(held.values())):
+                return False
+            if lessee is not None:
+                for account, amount in held.items():
+                    _change(connection, lessee, account, -amount)
+        return True
+
+    def withdraw(self, lessee: str, due_id: str, accounts: Collection[str]) -> tuple[int, list[str]]:
+        """Lease what was kept for a thing; return it, and of which accounts it is leased now. Raises LeaseLost."""
+        with self._state.transaction(tells=MONEY) as connection:
+            if not self._book(connection, lessee, self._tail):
+                raise LeaseLost
+            amount = deposits.take(connection, due_id)
+            known = sa.select(_ACCOUNT.account).where(_ACCOUNT.account.in_(list(accounts)))
+            leased = list(connection.execute(known).scalars()) if amount else []
+            for account in leased:
+                _change(connection, lessee, account, amount)
+        return amount, leased
 
     def answered(self, account: str, lessee: str, wanted: int) -> bool:
         """Return whether all others have looked at what they could give back since somebody wanted it."""
@@ -280,6 +306,7 @@ def _told(connection: sa.Connection, lessee: str, account: str) -> Told:
         mine=sum(lease.amount for lease in leases if lease.lessee == lessee),
         others=sum(lease.amount for lease in leases if lease.lessee != lessee),
         wanted=row.wanted, seen=max((lease.seen for lease in leases if lease.lessee == lessee), default=row.wanted),
+        kept=deposits.kept(connection, Subject(row.kind, row.name)),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ class LeasedLimits(Protocol):
 
     def seen(self, limit: str) -> int | None:
         """Return how much is left of a limit for all processes, as it was told last; None: nobody told yet."""
+
+
+class Deposits(Protocol):
+    """Who keeps money for what is paid later, as batches are: beyond the life of a call and of a process."""
+
+    async def deposit(self, due_id: str, held: Mapping[Gauge, int]) -> bool:
+        """Keep for a thing what a call holds; return False where it is paid or kept for already.
+
+        Raises Unavailable.
+        """
+
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> int:
+        """Lease to gauges what is kept for a thing that has ended, to pay it from that; return it, in picodollars.
+
+        Raises Unavailable.
+        """
 
 
 class Lessors(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, Self, cast
 
+from workbench.gateway.admission.later import Later
 from workbench.wire.usage import Usage
 
 
@@ -47,8 +48,8 @@ class Lasting(Protocol):
     """A question that may begin work which is billed when it has ended."""
 
     @property
-    def billed_later(self) -> bool:
-        """Whether it does."""
+    def later(self) -> Later | None:
+        """What is known of that work; None: there is none."""
 
 
 class Sized(Protocol):
@@ -89,6 +90,6 @@ def uses_nothing(question: Measured | Sized) -> bool:
     return hasattr(type(question), "uses_nothing") and cast("Idle", question).uses_nothing
 
 
-def billed_later(question: Measured | Sized) -> bool:
-    """Tell whether what a question costs is known only when the work that it begins has ended."""
-    return cast("Lasting", question).billed_later if hasattr(question, "billed_later") else False
+def later(question: Measured | Sized) -> Later | None:
+    """Return the work that a question begins and that is billed when it has ended."""
+    return cast("Lasting", question).later if hasattr(type(question), "later") else None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from filelock import Timeout
@@ -52,6 +52,7 @@ _WATCH_SECONDS = 1.0
 DEAD_SECONDS = 30.0
 """Without a word for so long, a process of another machine is dead."""
 _ALL = 1 << 62
+_T = TypeVar("_T")
 _PARTS = {"usd_total": "spent", "usd_per_day": "spent_day", "usd_per_month": "spent_month"}
 
 
@@ -161,6 +162,32 @@ class MoneyLeases:
     def detach(self, gauge: Gauge) -> None:
         """Do nothing: what lies idle is forgotten, whoever it was leased for."""
 
+    # -- what is paid later ------------------------------------------------------------------------------------------
+
+    async def deposit(self, due_id: str, held: Mapping[Gauge, int]) -> bool:
+        """Keep for a thing what a call holds, so that it is leased no more; return False where it can't be."""
+        rows = {gauge.terms.row: amount for gauge, amount in held.items()}
+        async with self._lock:
+            if not await asyncio.to_thread(self._store.deposit, self._lessee, due_id, rows):
+                return False
+            for gauge, amount in held.items():
+                if isinstance(gauge.money, MoneyAccount):
+                    gauge.money.held -= amount
+        return True
+
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> int:
+        """Lease to gauges what is kept for a thing; what they do not need of it they give back."""
+        accounts = {gauge.terms.row: gauge.money for gauge in gauges if isinstance(gauge.money, MoneyAccount)}
+        async with self._lock:
+            amount, leased = await self._as_lessee(lambda lessee: self._store.withdraw(lessee, due_id, list(accounts)))
+            for row in leased:
+                account = accounts[row]
+                self._know(account)
+                account.left += amount
+                account.idle = 0
+            self._keep_looking()
+        return amount
+
     # -- more --------------------------------------------------------------------------------------------------------
 
     async def draw(self, account: MoneyAccount, need: int, *, rest: bool) -> None:
@@ -212,30 +239,43 @@ class MoneyLeases:
 
     async def _ask(self, account: MoneyAccount, need: int, *, ahead: int, rest: bool, wants: bool = False) -> Told:
         """Draw once; the lock is held."""
-        row = account.gauge.terms.row
-        if row not in self._accounts:  # what calls hold that began before is not leased yet
-            account.left = -account.held
-            self._accounts[row] = account
-        while True:
-            if self._lessee is None:
-                lessee = uuid4().hex
-                await asyncio.to_thread(self._store.enter, lessee)
-                self._lessee = lessee
-            try:
-                wish = account.wish(need, ahead)
-                told = await asyncio.to_thread(self._store.draw, self._lessee, wish, rest=rest, wants=wants)
-                break
-            except LeaseLost:
-                self._lose()
+        self._know(account)
+        told = await self._as_lessee(
+            lambda lessee: self._store.draw(lessee, account.wish(need, ahead), rest=rest, wants=wants)
+        )
         now = monotonic()
         soon = now - account.drawn_at < _SOON
         account.slice = min(_MOST_SLICE, 2 * account.slice) if soon else max(_LEAST_SLICE, account.slice // 2)
         account.drawn_at = now
         account.left += told.granted
         account.idle = 0
+        with self._counting:
+            account.gauge.purse.deposited = told.kept
+        self._keep_looking()
+        return told
+
+    def _know(self, account: MoneyAccount) -> None:
+        """Count what is leased of an account from now on."""
+        row = account.gauge.terms.row
+        if row not in self._accounts:  # what calls hold that began before is not leased yet
+            account.left = -account.held
+            self._accounts[row] = account
+
+    async def _as_lessee(self, step: Callable[[str], _T]) -> _T:
+        """Take a step at the store, as a lessee that is known there; the lock is held."""
+        while True:
+            if self._lessee is None:
+                lessee = uuid4().hex
+                await asyncio.to_thread(self._store.enter, lessee)
+                self._lessee = lessee
+            try:
+                return await asyncio.to_thread(step, self._lessee)
+            except LeaseLost:
+                self._lose()
+
+    def _keep_looking(self) -> None:
         if self._looking is None or self._looking.done():
             self._looking = self._start(self._look())
-        return told
 
     def _lose(self) -> None:
         """Begin anew as another lessee: this one was taken for dead, and what it had is settled."""
@@ -253,6 +293,7 @@ class MoneyLeases:
                 day=(told.day, told.spent_day + unbooked),
                 month=(told.month, told.spent_month + unbooked),
             )
+            account.gauge.purse.deposited = told.kept
 
     # -- less --------------------------------------------------------------------------------------------------------
 

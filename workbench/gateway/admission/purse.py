@@ -101,13 +101,25 @@ class Purse:
         if month_of(read) == cells[c.MONTH]:
             cells[c.SPENT_MONTH] += picodollars(spent.month)
 
+    @property
+    def deposited(self) -> int:
+        """What is held for batches that have not ended, as it was seen last."""
+        return self._cells[c.DEPOSITED]
+
+    @deposited.setter
+    def deposited(self, amount: int) -> None:
+        self._cells[c.DEPOSITED] = max(0, amount)
+
     def left(self) -> int:
-        """Return what may be spent if everything that is held is given back."""
-        return min((cap.amount - self._cells[cap.spent] for cap in self.caps), default=_MOST)
+        """Return what may be spent if everything that calls hold is given back."""
+        return self._unspent() - self._cells[c.DEPOSITED]
 
     def room(self) -> int:
-        """Return what may be held beside what is held."""
-        return self.left() - self._cells[c.HELD]
+        """Return what may be held beside what calls hold; of this, leases give what no batch holds."""
+        return self._unspent() - self._cells[c.HELD]
+
+    def _unspent(self) -> int:
+        return min((cap.amount - self._cells[cap.spent] for cap in self.caps), default=_MOST)
 
     def hold(self, amount: int, share: int) -> None:
         """Hold an amount, or with a negative one give it back."""
@@ -148,4 +160,5 @@ class Purse:
     def told(self) -> dict[str, float]:
         """Return what is left of each part of the budget, in US dollars."""
         cells = self._cells
-        return {cap.name: dollars(max(0, cap.amount - cells[cap.spent] - cells[c.HELD])) for cap in self.caps}
+        held = cells[c.HELD] + cells[c.DEPOSITED]
+        return {cap.name: dollars(max(0, cap.amount - cells[cap.spent] - held)) for cap in self.caps}

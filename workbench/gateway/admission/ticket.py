@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from workbench.errors import BilledLater, BudgetExhausted, LimitExceeded, PriceUnknown
 from workbench.gateway.admission.gauge import Gauge, is_stopped, too_much
-from workbench.gateway.admission.measured import Measured, Sized, billed_later, counted, measure, uses_nothing
+from workbench.gateway.admission.measured import Measured, Sized, later, measure, uses_nothing
 from workbench.gateway.admission.purse import Threshold, at_most, dollars, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.subject import Terms
+from workbench.gateway.admission.worst import worst
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.routing.models import Deployment
 
 if TYPE_CHECKING:
     from workbench.gateway.admission.admission import Admission
+    from workbench.gateway.admission.later import Later
 
 _BYTES_PER_TOKEN = 4
 _USUAL_OUTPUT = 256
 """Output tokens that are expected of a call which names no limit."""
 _LEAST_OUTPUT = 4
 """Output tokens below which an answer is not worth its prompt."""
-_UNKNOWN_OUTPUT = 131_072
-"""Output tokens of an answer, at most, where neither the caller nor the price book says."""
 _Q = TypeVar("_Q", bound=Measured | Sized)
 
 
@@ -225,27 +225,23 @@ class HeldTicket(Ticket):
         if rate is None:
             if binding is None:
                 return question
-            if billed_later(question):
-                raise BilledLater(
-                    f"{binding.terms.subject} has a budget, and what batches and jobs cost is known when they end.",
-                    hint="Use a key that no budget binds, or send the calls one by one.",
-                )
+            work = later(question)
+            if work is not None:
+                self._hold_for(work, binding.terms)
+                return question
             raise PriceUnknown(
                 f"Nobody knows what {deployment.label!r} costs, and {binding.terms.subject.lower()} has a budget.",
                 hint="The admin must give the model a price: [models.price].",
             )
         self._covered = binding is not None
         asked = measure(question)
-        token = rate.dearest_output(asked.most.input_tokens) * max(1, asked.choices)
-        limit = known.max_output_tokens or known.context_tokens or _UNKNOWN_OUTPUT
-        if asked.output_limit is not None:
-            limit = min(limit, asked.output_limit)
-        prompt = rate.most(asked.most)
-        if self._hold(prompt + limit * token):
+        most = worst(asked, known, rate)
+        if self._hold(most.usd):
             return question
-        prompt = min(prompt, rate.most(counted(asked)))
-        if self._hold(prompt + limit * token):
+        most = most.closer(asked, rate)
+        if self._hold(most.usd):
             return question
+        prompt, token, limit = most
         least = min(_LEAST_OUTPUT, limit)
         tokens = int((self._room() - prompt) / token) if token else 0
         if tokens >= least:
@@ -254,6 +250,25 @@ class HeldTicket(Ticket):
                 return cast("_Q", limited)
             least = limit
         raise self._exhausted(prompt + least * token, may_wait=True)
+
+    def _hold_for(self, work: Later, terms: Terms) -> None:
+        """Hold what work may cost that is billed when it has ended."""
+        if work.most_usd is None:
+            raise BilledLater(
+                f"{terms.subject} has a budget, and what this may cost is not known before it ends: {work.unknown}",
+                hint=work.hint,
+            )
+        if not self._hold(work.most_usd):
+            raise self._exhausted(work.most_usd, may_wait=True)
+        work.keeping = self._keep
+
+    async def _keep(self, due_id: str) -> None:
+        """Keep what is held for a thing that has begun; the ticket holds it no more."""
+        held = {part.gauge: part.held for part in self._parts if part.held}
+        if held and await self._desk.deposit(due_id, held):
+            for part in self._parts:
+                part.held = 0
+            self._amount = 0
 
     def keep_up(self, cost_usd: float) -> None:
         """Hold what a conversation has cost so far, beside what was held for one answer."""
@@ -331,7 +346,7 @@ class HeldTicket(Ticket):
         rooms = self._rooms()
         gauge, room, _ = min(rooms, key=lambda one: one[1])
         reach = min(left for _, _, left in rooms)
-        terms = gauge.terms
+        terms, kept = gauge.terms, gauge.purse.deposited
         self.elsewhere = gauge in self._place
         if may_wait and dollars(room) < least <= dollars(reach):
             return BudgetExhausted(
@@ -344,8 +359,10 @@ class HeldTicket(Ticket):
         for passed in warned:
             self._desk.teller.threshold(terms, passed)
         self.instead = terms.when_exhausted
+        beside = f" beside {dollars(kept):.6f} USD that are kept for batches on their way" if kept else ""
         return BudgetExhausted(
-            f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD.",
+            f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD"
+            f"{beside}.",
             hint=f"`/me` tells what is left; {terms.remedy('the budget')}, for a time with `workbench budget raise`.",
         )
 

@@ -11,15 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import LimitExceeded, ProviderError, ProviderLimit, Unavailable, WorkbenchError
-from workbench.gateway.admission.measured import BySize
+from workbench.errors import ProviderError, Unavailable, WorkbenchError
+from workbench.gateway.admission.subject import Subject
 from workbench.gateway.settlement.asking import Asking
 from workbench.gateway.settlement.hours import due_hours, row_of_hours
 from workbench.gateway.settlement.rows import row_of_job, rows_of_batch
 from workbench.gateway.settlement.store import BATCH, HOURS, JOB, MESSAGES, RESPONSE, TAKEN_SECONDS, Due
 from workbench.gateway.settlement.tally import Tally
 from workbench.gateway.times import utc_text
-from workbench.wire.usage import Usage
 
 if TYPE_CHECKING:
     from workbench.gateway.ledger.row import LedgerRow
@@ -103,13 +102,13 @@ class Settlement:
                     run.waiting += 1
                     await asyncio.to_thread(store.give_back, due, note)
                     return
-                for row in rows:
-                    await self._write(row, run)
+                await self._pay(due, rows, run)
                 cost = None if any(row.cost_usd is None for row in rows) else sum(row.cost_usd or 0.0 for row in rows)
                 await asyncio.to_thread(store.settled, due, cost_usd=cost, note=note)
                 run.settled += 1
         except (WorkbenchError, OSError) as error:
             if isinstance(error, ProviderError) and error.error_code in _STAYS:
+                await self._pay(due, [], run)
                 await asyncio.to_thread(store.settled, due, cost_usd=None, note=f"gone: {error}")
             else:
                 await asyncio.to_thread(store.give_back, due, str(error))
@@ -166,22 +165,45 @@ class Settlement:
             row.stage = self._gateway.stage
         return rows, state
 
-    async def _write(self, row: LedgerRow, run: Run) -> None:
-        """Write a row, and book it, unless a run before this one did."""
+    async def _pay(self, due: Due, rows: list[LedgerRow], run: Run) -> None:
+        """Write the rows of a thing, and book them on those who pay, in the place of what was kept for it."""
+        gateway, desk = self._gateway, self._gateway.admission
+        key = gateway.keys.head(due.account or "") or gateway.keys.get(due.key_id or "")
+        subjects = _subjects(due)
+        gateway.spool.check()
+        held = 0.0
+        if due.held is not None:
+            held = await desk.withdraw(due.id, desk.paying(key, subjects))
+        for row in rows:
+            if await self._write(row, run) and row.cost_usd:
+                models = [Subject("model", row.model)] if row.model else []
+                desk.charge(desk.paying(key, [*subjects, *models]), row.cost_usd)
+        cost = sum(row.cost_usd or 0.0 for row in rows)
+        if key is not None and held and cost > held:
+            desk.stop(key, cost_usd=cost, held_usd=held)
+
+    async def _write(self, row: LedgerRow, run: Run) -> bool:
+        """Write a row; return False where a run before this one did."""
         gateway = self._gateway
         if await asyncio.to_thread(gateway.reports.has, row.request_id):
-            return
+            return False
         run.rows += 1
         run.cost_usd += row.cost_usd or 0.0
         run.unpriced += row.cost_usd is None
         await gateway.spool.write(row)
-        key = gateway.keys.head(row.account or "") or gateway.keys.get(row.key_id or "")
-        if key is not None and row.cost_usd:
-            try:
-                ticket = gateway.admission.admit(key, BySize(Usage()))
-            except (LimitExceeded, ProviderLimit):
-                return  # it is full or stopped as it is; the ledger's sums count it at the next start
-            ticket.settle(cost_usd=row.cost_usd, tokens=0)
+        return True
+
+
+def _subjects(due: Due) -> list[Subject]:
+    """Return who pays for a thing, but for the models that answered."""
+    subjects = [Subject("provider", due.provider)]
+    if account := due.account or due.key_id:
+        subjects.append(Subject("key", account))
+    if due.use_case:
+        subjects.append(Subject("use_case", due.use_case))
+    if due.owner:
+        subjects.append(Subject("user", due.owner))
+    return subjects
 
 
 def _ended_at(told: dict[str, Any], due: Due) -> float:

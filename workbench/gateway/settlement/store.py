@@ -41,6 +41,8 @@ class Due:
     """The key's use case."""
     created_at: float
     """When it was begun, in seconds since the epoch."""
+    held: int | None = None
+    """What is kept for it of those who pay, in picodollars; None: nothing."""
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from workbench.errors import InvalidInput
+from workbench.gateway.admission.later import Later
 from workbench.gateway.admission.prompt import prompt_bound
 from workbench.gateway.dialects.openai import UsageReader
 from workbench.gateway.dialects.reader import MOST_SEARCHES, Reader
@@ -71,8 +72,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The multipart body, where it is one."""
     free: bool = False
     """Whether no model is asked, so that nothing is used."""
-    billed_later: bool = False
-    """Whether it begins work whose price is known when it has ended."""
+    later: Later | None = None
+    """The work that it begins, where that is billed when it has ended."""
 
     @property
     def grade(self) -> str:

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from workbench.gateway.access.key_store import KeyStore
 from workbench.gateway.access.keys import Key
+from workbench.gateway.admission.deposits import all_kept
 from workbench.gateway.admission.lease_store import LeaseLost, LeaseStore, Wish
 from workbench.gateway.admission.ledger_tail import LedgerTail
 from workbench.gateway.admission.subject import Subject
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.request_id import new_request_id
+from workbench.gateway.settlement.store import Due, SettlementStore
 from workbench.gateway.state import State, money_leases_table
 from workbench.gateway.times import utc_now
 
@@ -159,6 +161,63 @@ async def test_many_draws_at_once_never_pass_the_cap(state: State, store: LeaseS
     with ThreadPoolExecutor(6) as threads:
         granted = sum(threads.map(draw, range(len(wishes))))
     assert granted == leased(state) == CAP
+
+
+def a_due(state: State, number: int) -> str:
+    due = Due(kind="batch", provider="p", upstream_id=f"b{number}", account="key_1", owner="ana", created_at=1.0)
+    SettlementStore(state).note(due)
+    return due.id
+
+
+async def test_what_is_kept_for_a_batch_is_nobodys_lease_and_outlives_who_began_it(
+    store: LeaseStore, other: LeaseStore, ledger: Ledger, state: State
+) -> None:
+    of_user = Subject("user", "ana")
+    store.draw("a", wish(600), rest=False)
+    store.draw("a", wish(600, subject=of_user), rest=False)
+    due = a_due(state, 1)
+    assert store.deposit("a", due, {"key_1": 600, "ana": 600})
+    assert not store.deposit("a", due, {"key_1": 600, "ana": 600}), "it is kept once"
+    assert leased(state) == 0
+    assert other.draw("b", wish(CAP), rest=True).granted == CAP - 600
+    (dead,) = other.others("b")
+    assert not other.settle(dead, ledger.tail), "nothing was lost"
+    assert other.draw("b", wish(1), rest=True).kept == 600
+    assert other.draw("b", wish(1, subject=of_user), rest=False).kept == 600
+    assert all_kept(state)[of_user] == 600
+    assert other.withdraw("b", due, ["key_1", "no account"]) == (600, ["key_1"])
+    assert other.withdraw("b", due, ["key_1"]) == (0, [])
+    told = other.draw("b", wish(1), rest=True)
+    assert (told.kept, told.mine, told.granted) == (0, CAP, 0)
+
+
+async def test_leases_and_what_is_kept_never_pass_the_cap_together(
+    state: State, store: LeaseStore, other: LeaseStore
+) -> None:
+    stores = {"a": store, "b": other}
+    left = dict.fromkeys(stores, 0)
+    kept: dict[str, int] = {}
+    rand = random.Random(11)
+    for number in range(300):
+        lessee = rand.choice("ab")
+        amount = rand.randint(1, CAP // 5)
+        match rand.randint(0, 2):
+            case 0:
+                left[lessee] += stores[lessee].draw(lessee, wish(amount, 4 * amount), rest=True).granted
+            case 1 if amount <= left[lessee]:
+                due = a_due(state, number)
+                assert stores[lessee].deposit(lessee, due, {"key_1": amount})
+                left[lessee] -= amount
+                kept[due] = amount
+            case _ if kept:
+                due = rand.choice(list(kept))
+                assert stores[lessee].withdraw(lessee, due, ["key_1"]) == (kept[due], ["key_1"])
+                left[lessee] += kept.pop(due)
+        told = store.draw("a", wish(CAP + 1), rest=False)
+        assert (told.mine, told.others, told.kept) == (left["a"], left["b"], sum(kept.values()))
+        assert told.mine + told.others + told.kept <= CAP
+    assert kept, "some were kept"
+    assert any(left.values())
 
 
 async def test_the_lease_of_a_dead_process_is_settled_once_and_only_what_no_row_tells_is_lost(

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from workbench.gateway.routing.models import Deployment
 from workbench.gateway.unified.objects.batch_lines import checked_lines, lines_of
 from workbench.gateway.unified.objects.upload import _as_they_come
 
@@ -25,7 +26,8 @@ async def test_others_have_their_turn_while_a_large_file_is_looked_through() -> 
 
     task = asyncio.create_task(other())
     pieces = [LINE % number for number in range(50)]
-    lines = checked_lines(lines_of(_as_they_come(iter(pieces))), lambda model, _task: model, lambda value: value)
+    at = Deployment(provider="acme", kind="openai", model="m")
+    lines = checked_lines(lines_of(_as_they_come(iter(pieces))), lambda *_: at, lambda value: value, lambda *_: None)
     assert len([line async for line in lines]) == len(pieces)
     task.cancel()
     assert turns >= len(pieces) - 1

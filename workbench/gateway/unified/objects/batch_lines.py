@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import InvalidInput, NotFound, PermissionDenied
+from workbench.gateway.routing.models import Deployment
 from workbench.gateway.unified.objects.references import FIELDS, may_name
 
 _LONGEST_LINE = 8 * 1024 * 1024
@@ -20,8 +21,10 @@ OPERATIONS = {
 }
 """What a line may ask for, and the task of its model."""
 
-Naming = Callable[[str, str], str]
-"""Model as the caller calls it, task -> the provider's own name; raises PermissionDenied, NotFound or InvalidInput."""
+Naming = Callable[[str, str], Deployment]
+"""Model as the caller calls it, task -> where it is served; raises PermissionDenied, NotFound or InvalidInput."""
+Measure = Callable[[str, bytes, str, Deployment], None]
+"""Hears of each line: the path that it asks for, its body, its model as the caller calls it, where that is served."""
 
 
 class _Line(msgspec.Struct):
@@ -36,7 +39,7 @@ _name = msgspec.json.Decoder(str)
 
 
 async def checked_lines(
-    lines: AsyncIterator[bytes], naming: Naming, rename: Callable[[Any], Any]
+    lines: AsyncIterator[bytes], naming: Naming, rename: Callable[[Any], Any], measure: Measure
 ) -> AsyncIterator[bytes]:
     """Yield the lines as the provider is to see them; raises InvalidInput that tells the number of a wrong one."""
     count = 0
@@ -46,7 +49,7 @@ async def checked_lines(
         if not raw.strip():
             continue
         try:
-            yield _checked(raw, naming, rename, seen) + b"\n"
+            yield _checked(raw, naming, rename, measure, seen) + b"\n"
         except (InvalidInput, NotFound, PermissionDenied) as error:
             raise InvalidInput(
                 f"Line {count} of the batch file: {error.message}", hint=error.hint, code="invalid_batch", param="file"
@@ -57,7 +60,7 @@ async def checked_lines(
         )
 
 
-def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], seen: set[str]) -> bytes:
+def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], measure: Measure, seen: set[str]) -> bytes:
     try:
         raw.decode()  # fields that no decoder reads must be text too
         line = _line.decode(raw)
@@ -79,8 +82,11 @@ def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], seen: set
     seen.add(line.custom_id)
     if bytes(body.get("previous_response_id", b"null")) != b"null":
         raise InvalidInput("previous_response_id can't stand in a batch.", hint="Send the whole conversation.")
-    body["model"] = naming(model, task)
-    return msgspec.json.encode({**fields, "body": body})
+    deployment = naming(model, task)
+    body["model"] = deployment.model
+    told = msgspec.json.encode(body)
+    measure(line.url, told, model, deployment)
+    return msgspec.json.encode({**fields, "body": msgspec.Raw(told)})
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ from workbench.gateway.unified.objects.store import ObjectStore, Stored
 
 if TYPE_CHECKING:
     from workbench.gateway.access.keys import Key
+    from workbench.gateway.admission.later import Later
     from workbench.gateway.parts import Parts
     from workbench.gateway.state import State
 
@@ -49,11 +50,24 @@ class Objects:
 
         return renamed(value, sealed, objects=True)
 
-    async def keep(self, kind: Kind, provider: str, answer: dict[str, Any], key: Key, gateway: Parts) -> dict[str, Any]:
-        """Keep an object as a provider tells of it now, and return it as its owner sees it."""
+    async def keep(
+        self,
+        kind: Kind,
+        provider: str,
+        answer: dict[str, Any],
+        key: Key,
+        gateway: Parts,
+        *,
+        most_usd: float | None = None,
+        later: Later | None = None,
+    ) -> dict[str, Any]:
+        """Keep an object as a provider tells of it now, and return it as its owner sees it.
+
+        `most_usd` is what a batch of a file can cost, `later` the work that has begun just now.
+        """
         seen: dict[str, Any] = self.told(answer, provider, key)
         now = time.time()
-        kept = [Stored(seen["id"], kind.name, owner_of(key), provider, str(answer["id"]), now, seen)]
+        kept = [Stored(seen["id"], kind.name, owner_of(key), provider, str(answer["id"]), now, seen, most_usd)]
         for upstream in _made_files(answer):
             file_id = self.ids.sealed(Place(provider, upstream), prefix=FILE.prefix, owner=owner_of(key))
             if await asyncio.to_thread(self.store.get, file_id, owner_of(key)) is None:
@@ -66,6 +80,8 @@ class Objects:
                 account=key.account, owner=key.owner, use_case=key.use_case, created_at=now,
             )  # fmt: skip
             await asyncio.to_thread(self.settlements.note, due)
+            if later is not None:
+                await later.keep_for(due.id)
         if kind is JOB:
             await _register(answer, provider, key, gateway)
         return seen

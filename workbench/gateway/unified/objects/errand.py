@@ -13,6 +13,7 @@ import msgspec
 
 from workbench.errors import InvalidInput, ProviderError
 from workbench.gateway.access.credentials import key_of
+from workbench.gateway.admission.later import Later
 from workbench.gateway.dialects.dialect import Dialect, Headers
 from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.dialects.openai_events import FreeReader
@@ -22,7 +23,7 @@ from workbench.gateway.routing.models import Deployment, Model
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import decode, read_body
 from workbench.gateway.unified.form import Form, read_form
-from workbench.gateway.unified.objects.kinds import RESPONSE, renamed
+from workbench.gateway.unified.objects.kinds import BATCH, RESPONSE, renamed
 from workbench.gateway.unified.objects.lists import Listing
 from workbench.gateway.unified.objects.owner import owner_of
 from workbench.gateway.unified.objects.repeats import Wish
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _NOTHING = Price(input=0, output=0)
 _LONGEST_KEY = 255
+_LONGEST_ID = 200
 _fields = msgspec.json.Decoder(dict[str, Any])
 _REPEATED = (b"idempotency-replayed", b"true")
 
@@ -59,6 +61,8 @@ class ObjectErrand:
         self._key: Key
         self._provider = ""
         self._upstream_id = ""
+        self._most_usd: float | None = None
+        self._later: Later | None = None
         self._wish: Wish | None = None
         self._begun = False
 
@@ -88,8 +92,9 @@ class ObjectErrand:
             if form is not None:
                 size = form.size
                 self._provider = provider_name(self._gateway)
-                await check_upload(form, self._provider, key, self._gateway)
+                self._most_usd = await check_upload(form, self._provider, key, self._gateway)
             elif action.method == "POST":
+                self._later = await self._work(fields)
                 fields = self._opened(fields)
             self._provider = self._provider or provider_name(self._gateway)
             self._note_key(headers, form, fields)
@@ -110,14 +115,14 @@ class ObjectErrand:
             query={name: self._query[name] for name in action.query if name in self._query},
             form=form,
             free=True,
-            billed_later=action.priced,
+            later=self._later,
         )
 
     async def _find(self) -> None:
         """Find where the object of the path is."""
         if self._action.kind is RESPONSE:
             owner = owner_of(self._key)
-            stored = await asyncio.to_thread(self._gateway.objects.store.get, self._presented[:200], owner)
+            stored = await asyncio.to_thread(self._gateway.objects.store.get, self._presented[:_LONGEST_ID], owner)
             if stored is None:
                 raise unknown(self._presented)
             self._provider, self._upstream_id = stored.provider, stored.upstream_id
@@ -125,6 +130,18 @@ class ObjectErrand:
         opening = self._gateway.objects.opening(self._key)
         self._upstream_id = opening(self._action.kind, self._presented)
         self._provider = opening.provider or ""
+
+    async def _work(self, fields: dict[str, Any]) -> Later | None:
+        """Return what is known of the work that begins and is paid when it has ended."""
+        if not self._action.priced:
+            return None
+        if self._action.kind is not BATCH:
+            return Later(None, "it trains a model.", "Use a key that no budget binds.")
+        file = str(fields.get("input_file_id"))[:_LONGEST_ID]
+        stored = await asyncio.to_thread(self._gateway.objects.store.get, file, owner_of(self._key))
+        why = "a model in its file has no price, or the gateway has not seen the file."
+        hint = "Upload the file again, with models of which `/v1/models` tells a price, or use a key without a budget."
+        return Later(None if stored is None else stored.most_usd, why, hint)
 
     def _opened(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a body with the provider's own ids and names, checked."""
@@ -195,7 +212,16 @@ class ObjectErrand:
             raise
         if not isinstance(answer, Whole) or (self._action.kind is RESPONSE and self._action.does != "delete"):
             return answer
-        return await self._seen(answer)
+        return await self._noted(answer)
+
+    async def _noted(self, answer: Whole) -> Whole:
+        """Return an answer as its owner is to see it; what it tells is kept even if the caller leaves meanwhile."""
+        noting = asyncio.ensure_future(self._seen(answer))
+        try:
+            return await asyncio.shield(noting)
+        except asyncio.CancelledError:
+            await asyncio.gather(noting, return_exceptions=True)
+            raise
 
     async def _seen(self, answer: Whole) -> Whole:
         """Return an answer as its owner is to see it, after what it tells was kept."""
@@ -209,7 +235,10 @@ class ObjectErrand:
         if self._action.kind is RESPONSE:
             return answer
         if self._action.does in ("upload", "create", "show") and isinstance(told.get("id"), str):
-            seen = await objects.keep(self._action.kind, self._provider, told, self._key, self._gateway)
+            seen = await objects.keep(
+                self._action.kind, self._provider, told, self._key, self._gateway, most_usd=self._most_usd,
+                later=self._later,
+            )  # fmt: skip
         else:
             seen = objects.told(told, self._provider, self._key)
         body = msgspec.json.encode(seen)

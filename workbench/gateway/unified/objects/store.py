@@ -34,6 +34,8 @@ class Stored:
     """Seconds since the epoch."""
     seen: dict[str, Any]
     """Its JSON as the owner saw it last; of a response, where it was made."""
+    most_usd: float | None = None
+    """Of a file of a batch: the most that this can cost, in US dollars; None: not known."""
 
 
 class ObjectStore:
@@ -62,6 +64,7 @@ class ObjectStore:
                 provider=stored.provider,
                 upstream_id=stored.upstream_id,
                 created_at=stored.created_at,
+                most_usd=stored.most_usd,
                 **fields,
             )
             try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.gateway.unified.form import Form, Kept
 from workbench.gateway.unified.objects.batch_lines import checked_lines, lines_of
+from workbench.gateway.unified.objects.batch_most import BatchMost
 from workbench.gateway.unified.objects.kinds import renamed
 from workbench.gateway.unified.objects.wishes import naming_at
 from workbench.gateway.unified.operations.form_fields import required, some_file
@@ -15,14 +16,18 @@ from workbench.gateway.unified.operations.form_fields import required, some_file
 if TYPE_CHECKING:
     from workbench.gateway.access.keys import Key
     from workbench.gateway.parts import Parts
+    from workbench.gateway.routing.models import Deployment
 
 
-async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> None:
-    """Check a form of `POST /v1/files`; in a batch file the models get the provider's own names."""
+async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> float | None:
+    """Check a form of `POST /v1/files`; in a batch file the models get the provider's own names.
+
+    Returns the most that a batch of the file can cost, in US dollars; None where that is not known.
+    """
     purpose = required(form, "purpose")
     file = some_file(form, "file")
     if purpose != "batch":
-        return
+        return None
     opening = gateway.objects.opening(key)
     opening.provider = provider
 
@@ -30,10 +35,17 @@ async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> N
         return renamed(value, opening)
 
     naming = naming_at(provider, key, gateway, path="/v1/files")
+    most, prices = BatchMost(), gateway.prices
+
+    def measure(url: str, body: bytes, model: str, deployment: Deployment) -> None:
+        most.add(url, body, prices.of(deployment), model=model)
+
     kept = Kept()
     form.replace("file", kept)
-    async for line in checked_lines(lines_of(_as_they_come(form.body.pieces(file.start, file.end))), naming, opened):
+    lines = lines_of(_as_they_come(form.body.pieces(file.start, file.end)))
+    async for line in checked_lines(lines, naming, opened, measure):
         kept.write(line)
+    return most.usd
 
 
 async def _as_they_come(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from workbench.gateway.unified.operation import asked_model
 if TYPE_CHECKING:
     from workbench.gateway.access.keys import Key
     from workbench.gateway.parts import Parts
+    from workbench.gateway.routing.models import Deployment
 
 _Check = Callable[[dict[str, Any], str, "Key", "Parts"], dict[str, Any]]
 
@@ -32,12 +33,12 @@ def provider_name(gateway: Parts) -> str:
 
 
 def naming_at(provider: str, key: Key, gateway: Parts, *, path: str) -> Naming:
-    """Return what names models as a provider knows them, if the key may use them there."""
+    """Return what finds models where a provider serves them, if the key may use them there."""
 
-    def named(name: str, task: str) -> str:
+    def named(name: str, task: str) -> Deployment:
         model = asked_model(name, key, gateway, path=path, task=task)
         label = label_at(model, provider)
-        return next(one.model for one in model.deployments if one.label == label)
+        return next(one for one in model.deployments if one.label == label)
 
     return named
 
@@ -54,7 +55,7 @@ def _batch(fields: dict[str, Any], _provider: str, _key: Key, _gateway: Parts) -
 def _job(fields: dict[str, Any], provider: str, key: Key, gateway: Parts) -> dict[str, Any]:
     _texts(fields, "model", "training_file")
     named = naming_at(provider, key, gateway, path="/v1/fine_tuning/jobs")
-    return {**fields, "model": named(fields["model"], "chat")}
+    return {**fields, "model": named(fields["model"], "chat").model}
 
 
 def _search(fields: dict[str, Any], _provider: str, _key: Key, _gateway: Parts) -> dict[str, Any]:

@@ -1,0 +1,222 @@
+"""Batches of keys with a budget: what they may cost is kept from their beginning until they are settled."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from workbench.client.usage_desk import UsageDesk
+from workbench.testing.gateway import RunningGateway, running_gateway
+from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+
+PENDING = {"metadata": {"simulator": "pending"}}
+LINE_USD = (2 * 1.0 + 3 * 2.0) / 1e6 / 2
+"""Two words in, three out, at half the price."""
+CAP = 0.002
+
+
+def configuration(url: str) -> str:
+    return f"""
+[providers.acme]
+kind = "openai"
+base_url = "{url}/v1"
+credential = {{ env = "SIM_KEY" }}
+[[models]]
+name = "fast"
+price = {{ input = 1.0, output = 2.0 }}
+deployments = [{{ provider = "acme", model = "our-model" }}]
+[[models]]
+name = "unpriced"
+deployments = [{{ provider = "acme", model = "nobody-knows" }}]
+[[admission.limits]]
+subject = "user"
+match = "rich"
+usd_total = {CAP}
+"""
+
+
+@pytest.fixture(scope="module")
+def providers() -> Iterator[SimulatedProviders]:
+    with simulated_providers() as running:
+        yield running
+
+
+def serving(home: Path, providers: SimulatedProviders, *arguments: str) -> Any:
+    config, environ = configuration(providers.url), {"SIM_KEY": providers.credential}
+    return running_gateway(home, config=config, arguments=arguments, environ=environ)
+
+
+@pytest.fixture(scope="module")
+def gateway(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    with serving(tmp_path_factory.mktemp("gateway"), providers) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over(providers: SimulatedProviders) -> None:
+    providers.clear()
+
+
+class Person:
+    """Somebody with a key."""
+
+    def __init__(self, gateway: RunningGateway, **wish: Any) -> None:
+        wish = {"kind": "exploration", "owner": "ana", **wish}
+        headers = {"authorization": f"Bearer {gateway.owner_token}"}
+        told = httpx.post(f"{gateway.url}/admin/v1/keys", json=wish, headers=headers, timeout=30).json()
+        self.id, self.key = told["id"], told["key"]
+        self.client = self.at(gateway)
+
+    def at(self, gateway: RunningGateway) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self.key}"}
+        self.client = httpx.Client(base_url=gateway.url, headers=headers, timeout=30)
+        return self.client
+
+    def file(self, *models: str, most: int | None = 100) -> str:
+        limit = {} if most is None else {"max_tokens": most}
+        lines = [
+            {"custom_id": f"c{n}", "method": "POST", "url": "/v1/chat/completions",
+             "body": {"model": model, "messages": [{"role": "user", "content": "two words"}], **limit}}
+            for n, model in enumerate(models)
+        ]  # fmt: skip
+        content = "\n".join(json.dumps(line) for line in lines).encode()
+        answer = self.client.post("/v1/files", files={"file": ("b.jsonl", content)}, data={"purpose": "batch"})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def begin(self, file: str, **more: Any) -> httpx.Response:
+        body = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h", **more}
+        return self.client.post("/v1/batches", json=body)
+
+    def left(self) -> float:
+        return float(self.client.get("/me").json()["left"]["usd_total"])
+
+
+def settle(gateway: RunningGateway) -> dict[str, Any]:
+    told: dict[str, Any] = UsageDesk(gateway.url, gateway.owner_token).settle()
+    assert told["problems"] == []
+    return told
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+def standing(gateway: RunningGateway, name: str) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {gateway.owner_token}"}
+    rows = httpx.get(f"{gateway.url}/admin/v1/limits", headers=headers, timeout=30).json()["data"]
+    return next(row for row in rows if row["name"] == name)
+
+
+def test_a_batch_holds_the_most_that_it_may_cost_until_it_is_settled(gateway: RunningGateway) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    assert ana.begin(ana.file("fast", "fast")).status_code == 200
+    kept = CAP - ana.left()
+    assert 2 * 100 * 2.0e-6 / 2 < kept < CAP, "two answers of a hundred tokens at half the price, and their prompts"
+    used = standing(gateway, ana.id)["used"]
+    assert used["usd_held"] == pytest.approx(kept)
+    assert used["usd_total"] == 0
+    settle(gateway)
+    assert ana.left() == pytest.approx(CAP - 2 * LINE_USD)
+    used = standing(gateway, ana.id)["used"]
+    assert used["usd_held"] == 0
+    assert used["usd_total"] == pytest.approx(2 * LINE_USD)
+
+
+def test_what_batches_hold_nobody_else_spends_and_a_cancelled_one_gives_it_all_back(
+    gateway: RunningGateway, providers: SimulatedProviders
+) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    file = ana.file(*["fast"] * 10)
+    begun = ana.begin(file, **PENDING)
+    kept = CAP - ana.left()
+    assert CAP / 2 < kept < CAP
+    providers.clear()
+    refused = ana.begin(file, **PENDING)
+    assert (refused.status_code, code(refused)) == (429, "budget_exhausted")
+    assert f"{kept:.6f} USD that are kept for batches" in refused.json()["error"]["message"]
+    chat = {"model": "fast", "messages": [{"role": "user", "content": "x" * 1200}], "max_tokens": 10}
+    assert code(ana.client.post("/v1/chat/completions", json=chat)) == "budget_exhausted"
+    assert providers.requests == []
+    assert settle(gateway)["waiting"] >= 1
+    assert CAP - ana.left() == pytest.approx(kept), "it has not ended"
+    assert ana.client.post(f"/v1/batches/{begun.json()['id']}/cancel").status_code == 200
+    settle(gateway)
+    assert ana.left() == pytest.approx(CAP)
+    assert ana.client.post("/v1/chat/completions", json=chat).status_code == 200
+
+
+def test_what_a_batch_holds_outlives_the_gateway(providers: SimulatedProviders, tmp_path: Path) -> None:
+    with serving(tmp_path, providers) as before:
+        ana = Person(before, budget={"usd_total": CAP})
+        rich = Person(before, owner="rich")
+        file = ana.file(*["fast"] * 10)
+        assert ana.begin(file).status_code == 200
+        left = ana.left()
+        assert rich.begin(rich.file(*["fast"] * 10)).status_code == 200
+        before.stop()
+    with serving(tmp_path, providers) as after:
+        ana.at(after), rich.at(after)
+        assert ana.left() == pytest.approx(left)
+        assert code(ana.begin(file)) == "budget_exhausted"
+        assert code(rich.begin(rich.file(*["fast"] * 10))) == "budget_exhausted", "a rule's budget holds, too"
+        assert settle(after)["settled"] == 2
+        assert ana.left() == pytest.approx(CAP - 10 * LINE_USD)
+        assert rich.begin(rich.file(*["fast"] * 10)).status_code == 200
+
+
+def test_what_may_cost_anything_is_refused_before_it_begins(
+    gateway: RunningGateway, providers: SimulatedProviders
+) -> None:
+    ana = Person(gateway, budget={"usd_total": 5})
+    unpriced = ana.file("fast", "unpriced")
+    endless = ana.file(*["fast"] * 40, most=None)
+    providers.clear()
+    assert (ana.begin(unpriced).status_code, code(ana.begin(unpriced))) == (403, "billed_later")
+    assert code(ana.begin(endless)) == "budget_exhausted", "answers without a limit may be of any length"
+    job = {"model": "fast", "training_file": endless}
+    assert code(ana.client.post("/v1/fine_tuning/jobs", json=job)) == "billed_later"
+    assert providers.requests == []
+    assert ana.left() == 5
+    assert Person(gateway).begin(endless).status_code == 200, "no budget binds that key"
+
+
+def test_a_key_whose_batch_was_billed_more_than_was_held_is_stopped(gateway: RunningGateway) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    assert ana.begin(ana.file("fast")).status_code == 200
+    with sqlite3.connect(gateway.home / "state.db") as state:
+        state.execute("UPDATE settlements SET held = 1 WHERE key_id = ?", (ana.id,))
+    settle(gateway)
+    chat = {"model": "fast", "messages": [{"role": "user", "content": "x"}]}
+    assert code(ana.client.post("/v1/chat/completions", json=chat)) == "budget_overrun"
+
+
+def test_batches_that_begin_at_once_on_two_workers_never_hold_more_than_the_budget(
+    providers: SimulatedProviders, tmp_path: Path
+) -> None:
+    with serving(tmp_path, providers, "--workers", "2") as gateway:
+        ana = Person(gateway, budget={"usd_total": CAP})
+        wait_until(lambda: {ana.client.get("/me").status_code for _ in range(12)} == {200}, "a worker knows no key")
+        file = ana.file("fast", "fast")
+        first = ana.begin(file)
+        each = CAP - ana.left()
+        fit = int(CAP / each)
+        with ThreadPoolExecutor(8) as pool:
+            answers = [first, *pool.map(lambda _: ana.begin(file), range(3 * fit))]
+        begun = [answer for answer in answers if answer.status_code == 200]
+        assert {code(answer) for answer in answers if answer.status_code != 200} == {"budget_exhausted"}
+        assert len(begun) <= fit
+        assert settle(gateway)["settled"] == len(begun)
+
+        def is_paid() -> bool:
+            return abs(ana.left() - (CAP - 2 * len(begun) * LINE_USD)) < 1e-9
+
+        wait_until(is_paid, lambda: f"left are {ana.left()} of {CAP}, {len(begun)} batches are paid")
+        wait_until(lambda: ana.begin(file).status_code == 200, "what was given back can't be held again")
