@@ -1,14 +1,15 @@
 """What governing costs: `python -m tests.benchmarks.governed [--before CHECKOUT]`; needs Debian's nginx-light and wrk.
 
 CPU a call of the gateway with limits and budgets of every subject, a bounded deployment and hashed bodies, beside the
-same with a key alone, which is held to calls a minute and to money in all; `--before` takes the gateway of another
-checkout for that, as what it was. Bursts take turns, and the ratio is of bursts that are neighbours.
+same with a key alone, which is held to calls a minute and to money in all; `--before` adds the gateway of another
+checkout with such a key, as what it was. Bursts take turns, and ratios are of bursts that are neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import math
 import os
 import statistics
@@ -58,25 +59,31 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         at = stack.enter_context(upstreams(folder))
-        before = stack.enter_context(_plain(at.base("chat"), folder / "before", given.before))
-        governed = stack.enter_context(_governed(at.base("chat"), folder / "governed"))
-        for target in (before, governed):
+        run = [stack.enter_context(_governed(at.base("chat"), folder / "governed"))]
+        run.append(stack.enter_context(_plain(at.base("chat"), folder / "plain", None)))
+        if given.before is not None:
+            run.append(stack.enter_context(_plain(at.base("chat"), folder / "before", given.before)))
+        for target in run:
             chats.warm(target)
             chats.burst(target, seconds=given.seconds)
-        logs, used = [], {before.name: [], governed.name: []}  # type: ignore[var-annotated]
+        used: dict[str, list[float]] = {target.name: [] for target in run}
         for number in range(given.rounds):
-            pair = (before, governed) if number % 2 else (governed, before)
-            told = {target.name: chats.burst(target, seconds=given.seconds).cpu_us or 0.0 for target in pair}
-            for name, cpu in told.items():
-                used[name].append(cpu)
-            logs.append(math.log(told[governed.name] / told[before.name]))
-            print(f"round {number + 1}: {math.exp(logs[-1]):.3f}", file=sys.stderr, flush=True)  # noqa: T201
+            for target in run if number % 2 else run[::-1]:
+                used[target.name].append(chats.burst(target, seconds=given.seconds).cpu_us or 0.0)
+            told = ", ".join(f"{name} {cpu[-1]:.0f}" for name, cpu in used.items())
+            print(f"round {number + 1}: {told}", file=sys.stderr, flush=True)  # noqa: T201
     for name, cpu in used.items():
         print(f"{name}: {statistics.median(cpu):.0f} us CPU a call")  # noqa: T201
-    found = mean_interval(logs)
-    low, high = math.exp(found.low), math.exp(found.high)
-    print(f"ratio {math.exp(found.mean):.3f}, 95 % interval {low:.3f} to {high:.3f}, {given.rounds} rounds")  # noqa: T201
+    for one, other in itertools.combinations(used, 2):
+        print(_ratio(one, other, used))  # noqa: T201
     print(f"Measured with a load of {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores.")  # noqa: T201
+
+
+def _ratio(one: str, other: str, used: dict[str, list[float]]) -> str:
+    logs = [math.log(a / b) for a, b in zip(used[one], used[other], strict=True)]
+    found = mean_interval(logs, bounds=None)
+    low, high = math.exp(found.low), math.exp(found.high)
+    return f"{one} to {other}: {math.exp(found.mean):.3f}, 95 % interval {low:.3f} to {high:.3f}, {found.n} rounds"
 
 
 def _config(upstream: str, *, bound: str = "", more: str = "") -> str:
@@ -95,10 +102,10 @@ deployments = [{{ provider = "chat", model = "chat"{bound} }}]
 @contextlib.contextmanager
 def _plain(upstream: str, home: Path, checkout: Path | None) -> Iterator[Target]:
     """Run a gateway with a key that is held to calls a minute and money in all."""
-    environ = {} if checkout is None else {"PYTHONPATH": str(checkout.absolute())}
+    environ = {} if checkout is None else {"PYTHONPATH": str(checkout.absolute()), "PYTHONSAFEPATH": "1"}
     with running_gateway(home, config=_config(upstream), environ=environ, fresh=True) as gateway:
-        wish = '{"kind": "exploration", "expires_in": 36000, "limits": {"requests_per_minute": 1000000}, '
-        wish += '"budget": {"usd_total": 1000}}'
+        wish = '{"kind": "production", "owner": "bench", "use_case": "shop", "expires_in": 36000, '
+        wish += '"limits": {"requests_per_minute": 1000000}, "budget": {"usd_total": 1000}}'
         command = [sys.executable, "-c", _SETUP, gateway.url, gateway.owner_token, wish]
         told = subprocess.run(
             command, env={**os.environ, **environ}, cwd=home, capture_output=True, text=True, check=True

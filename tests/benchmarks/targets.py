@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks import relay
 from tests.benchmarks.processes import Tree, free_port, running
 from tests.benchmarks.upstreams import MODELS, Upstreams
+from workbench.client.key_desk import KeyDesk
 from workbench.testing.gateway import running_gateway
 
 NAMES = ("chat", *MODELS)
@@ -64,7 +65,7 @@ def bare(at: Upstreams, folder: Path) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def ours(at: Upstreams, folder: Path, *, sync: str = "full") -> Iterator[Target]:
-    """Run our gateway as it comes: keys, prices and a durable ledger."""
+    """Run our gateway with a production key that is held to calls a minute and money, prices and a durable ledger."""
     lines = [f'[state]\nledger_sync = "{sync}"']
     for name in NAMES:
         lines += [f'[providers.{name}]\nkind = "openai_compatible"\nbase_url = "{at.base(name)}"']
@@ -72,7 +73,10 @@ def ours(at: Upstreams, folder: Path, *, sync: str = "full") -> Iterator[Target]
         lines += [f'deployments = [{{ provider = "{name}", model = "{name}" }}]']
     with running_gateway(folder / "home", config="\n".join(lines)) as gateway:
         url = f"{gateway.url}/v1/chat/completions"
-        yield Target("workbench gateway", url, gateway.issue_key(), Tree(gateway.process.pid))
+        wish = {"kind": "production", "owner": "bench", "use_case": "shop", "expires_in": 36_000}
+        held = {"limits": {"requests_per_minute": 10_000_000}, "budget": {"usd_total": 100_000}}
+        key = KeyDesk(gateway.url, gateway.owner_token).issue_any({**wish, **held}, timeout=10).key
+        yield Target("workbench gateway", url, key, Tree(gateway.process.pid))
 
 
 @contextlib.contextmanager

@@ -176,7 +176,7 @@ settlements_table = sa.Table(
     sa.Column("settled_at", sa.Double, index=True),
     sa.Column("cost_usd", sa.Double),
     sa.Column("note", sa.String(400)),
-    sa.Column("held", sa.BigInteger),
+    sa.Column("held", sa.BigInteger, index=True),
 )
 
 repeats_table = sa.Table(

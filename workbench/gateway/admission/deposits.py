@@ -35,6 +35,11 @@ def take(connection: sa.Connection, due_id: str) -> int:
     return held or 0
 
 
+def some(connection: sa.Connection) -> bool:
+    """Return whether anything is kept of anybody."""
+    return connection.execute(sa.select(_DUE.id).where(_DUE.held.is_not(None)).limit(1)).first() is not None
+
+
 def kept(connection: sa.Connection, subject: Subject) -> int:
     """Return what is kept of one subject's money."""
     whose = _WHOSE.get(subject.kind)

@@ -14,7 +14,7 @@ from workbench.errors import BudgetExhausted, LimitExceeded
 from workbench.gateway.access.limits import Limits
 from workbench.gateway.admission import cells as c
 from workbench.gateway.admission.bucket import Bucket
-from workbench.gateway.admission.calendar import day_of, turn, until_tomorrow
+from workbench.gateway.admission.calendar import DAY_SECONDS, day_of, turn, until_tomorrow
 from workbench.gateway.admission.cells import Counters
 from workbench.gateway.admission.leased import LeasedLimits, LeasedMoney
 from workbench.gateway.admission.purse import Purse
@@ -53,7 +53,7 @@ class Gauge:
     """The counters of a subject that is held to something."""
 
     __slots__ = (
-        "_bucket", "_cells", "_requests", "_share", "_tokens", "fresh", "money", "purse",
+        "_bucket", "_cells", "_requests", "_share", "_tokens", "_turns_at", "fresh", "money", "purse",
         "shared", "terms",
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ class Gauge:
 
     def _take(self, terms: Terms, now: float) -> None:
         self.terms = terms
+        self._turns_at = 0.0
         self.purse = Purse(self._cells, terms.budget, terms.raises, now)
         self._bucket = Bucket(self._cells, terms.limits)
 
@@ -182,7 +183,8 @@ class Gauge:
         cells[c.CALLS] += 1
         cells[self._share + 1] += 1
         if tokens:
-            self._tokens.used(now)
+            if limits.tokens_per_minute is None:  # else `lack` has brought the window up to now
+                self._tokens.used(now)
             self._tokens.add(now, tokens)
             cells[c.TOKENS] += tokens
             cells[self._share + 2] += tokens
@@ -202,7 +204,8 @@ class Gauge:
         """Tell whether so much more money may be held; raises LeaseShort."""
         if more <= 0 or not self.purse.caps:
             return True
-        self._turn()
+        if time.time() >= self._turns_at:
+            self._turn()
         if more > self.purse.room():
             return False
         return self.money is None or self.terms.shadow or self.money.reaches(more)
@@ -248,9 +251,12 @@ class Gauge:
 
     def _turn(self) -> None:
         now = time.time()
+        if now < self._turns_at:
+            return
         turn(self._cells, now)
         if now >= self.purse.until:
             self.purse = Purse(self._cells, self.terms.budget, self.terms.raises, now)
+        self._turns_at = min(self.purse.until, (self._cells[c.DAY] + 1) * DAY_SECONDS)
 
     # -- a call ends -------------------------------------------------------------------------------------------------
 
@@ -285,29 +291,55 @@ class Gauge:
 
     def readings(self, now: int) -> Iterator[Reading]:
         """Yield how each limit stands, but for calls at once."""
-        for reading in self._readings(now):
-            seen = None if self.shared is None else self.shared.seen(reading.limit)
-            yield reading if seen is None or seen >= reading.left else reading._replace(left=seen)
+        for limit, left in [*self.requests_left(now), *self.tokens_left(now)]:
+            yield self.reading(limit, left, now)
 
-    def _readings(self, now: int) -> Iterator[Reading]:
-        limits, cells = self.terms.limits, self._cells
+    def requests_left(self, now: int) -> list[tuple[str, int]]:
+        """Return the limits of calls, but for those at once, and what is left of each."""
+        limits = self.terms.limits
+        left = []
         if limits.requests_per_second is not None:
-            bucket = self._bucket
-            yield Reading("requests_per_second", bucket.burst, bucket.left(now), bucket.reset(now))
-        if (most := limits.requests_per_minute) is not None:
-            yield _reading("requests_per_minute", most, self._requests, now)
-        if (most := limits.tokens_per_minute) is not None:
-            yield _reading("tokens_per_minute", most, self._tokens, now)
-        if limits.requests_per_day is None and limits.tokens_per_day is None:
-            return
-        clock = time.time()
-        turn(cells, clock)
-        tomorrow = until_tomorrow(cells, clock) * SECOND
-        if (most := limits.requests_per_day) is not None:
-            yield Reading("requests_per_day", most, max(0, most - cells[c.REQUESTS_DAY]), tomorrow)
-        if (most := limits.tokens_per_day) is not None:
-            used = cells[c.TOKENS_DAY] + cells[c.TOKENS]
-            yield Reading("tokens_per_day", most, max(0, most - used), tomorrow)
+            left.append(("requests_per_second", self._bucket.left(now)))
+        if limits.requests_per_minute is not None:
+            left.append(("requests_per_minute", limits.requests_per_minute - self._requests.used(now)))
+        if limits.requests_per_day is not None:
+            self._turn()
+            left.append(("requests_per_day", limits.requests_per_day - self._cells[c.REQUESTS_DAY]))
+        return left if self.shared is None else self._seen(left)
+
+    def tokens_left(self, now: int) -> list[tuple[str, int]]:
+        """Return the limits of tokens, and what is left of each."""
+        limits = self.terms.limits
+        left = []
+        if limits.tokens_per_minute is not None:
+            left.append(("tokens_per_minute", limits.tokens_per_minute - self._tokens.used(now)))
+        if limits.tokens_per_day is not None:
+            self._turn()
+            used = self._cells[c.TOKENS_DAY] + self._cells[c.TOKENS]
+            left.append(("tokens_per_day", limits.tokens_per_day - used))
+        return left if self.shared is None else self._seen(left)
+
+    def _seen(self, left: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Return the same, with what was told last of what all processes leave."""
+        assert self.shared is not None
+        found = []
+        for limit, here in left:
+            seen = self.shared.seen(limit)
+            found.append((limit, here if seen is None else min(here, seen)))
+        return found
+
+    def reading(self, limit: str, left: int, now: int) -> Reading:
+        """Return how a limit stands of which so much is left."""
+        if limit == "requests_per_second":
+            return Reading(limit, self._bucket.burst, left, self._bucket.reset(now))
+        most: int = getattr(self.terms.limits, limit)
+        if limit == "requests_per_minute":
+            reset = self._requests.reset(now)
+        elif limit == "tokens_per_minute":
+            reset = self._tokens.reset(now)
+        else:
+            reset = until_tomorrow(self._cells, time.time()) * SECOND
+        return Reading(limit, most, max(0, left), reset)
 
     def left(self, now: int) -> dict[str, float]:
         """Return what is left of each limit, and of each part of the budget."""
@@ -329,10 +361,6 @@ class Gauge:
             "usd_held": (cells[c.HELD] + cells[c.DEPOSITED]) / 10**12,
             "concurrent": cells[c.CALLS],
         }
-
-
-def _reading(limit: str, most: int, window: Window, now: int) -> Reading:
-    return Reading(limit, most, max(0, most - window.used(now)), window.reset(now))
 
 
 def too_much(terms: Terms, lack: Lack) -> LimitExceeded:

@@ -23,6 +23,8 @@ _PARTS = (
 )
 THRESHOLDS = (50, 80, 100)
 """Percents of a budget that are told of."""
+_ALL_TOLD = len(THRESHOLDS)
+_SPENT = (c.SPENT, c.SPENT_DAY, c.SPENT_MONTH)
 
 
 def picodollars(usd: float) -> int:
@@ -119,7 +121,10 @@ class Purse:
         return self._unspent() - self._cells[c.HELD]
 
     def _unspent(self) -> int:
-        return min((cap.amount - self._cells[cap.spent] for cap in self.caps), default=_MOST)
+        cells, least = self._cells, _MOST
+        for _, amount, spent, _ in self.caps:
+            least = min(least, amount - cells[spent])
+        return least
 
     def hold(self, amount: int, share: int) -> None:
         """Hold an amount, or with a negative one give it back."""
@@ -128,9 +133,21 @@ class Purse:
 
     def spend(self, amount: int) -> None:
         """Book what was spent."""
+        if not amount:
+            return
         cells = self._cells
-        for place in (c.SPENT, c.SPENT_DAY, c.SPENT_MONTH):
+        for place in _SPENT:
             cells[place] = min(cells[place] + amount, _MOST)
+
+    @property
+    def nears_a_threshold(self) -> bool:
+        """Whether some threshold may have been passed and not yet told."""
+        cells = self._cells
+        for _, amount, spent, warned in self.caps:
+            told = cells[warned]
+            if told < _ALL_TOLD and 100 * cells[spent] >= THRESHOLDS[told] * amount:
+                return True
+        return False
 
     def warnings(self, *, refused: bool = False) -> Iterator[Threshold]:
         """Yield each threshold that was passed and not yet told.

@@ -15,23 +15,23 @@ _OF_TOKENS = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-
 
 def rate_headers(gauges: Iterable[Gauge], lock: AbstractContextManager[object], now: int) -> list[Header]:
     """Return the headers of whatever these gauges hold a call to; what only casts a shadow is not told."""
-    requests: Reading | None = None
-    tokens: Reading | None = None
+    requests: tuple[int, str, Gauge] | None = None
+    tokens: tuple[int, str, Gauge] | None = None
+    told: list[Header] = []
     with lock:
         for gauge in gauges:
             if gauge.terms.shadow:
                 continue
-            for reading in gauge.readings(now):
-                if reading.limit.startswith("requests"):
-                    if requests is None or reading.left < requests.left:
-                        requests = reading
-                elif tokens is None or reading.left < tokens.left:
-                    tokens = reading
-    told: list[Header] = []
-    if requests is not None:
-        told += _told(_OF_REQUESTS, requests)
-    if tokens is not None:
-        told += _told(_OF_TOKENS, tokens)
+            for limit, left in gauge.requests_left(now):
+                if requests is None or left < requests[0]:
+                    requests = left, limit, gauge
+            for limit, left in gauge.tokens_left(now):
+                if tokens is None or left < tokens[0]:
+                    tokens = left, limit, gauge
+        if requests is not None:
+            told += _told(_OF_REQUESTS, requests[2].reading(requests[1], requests[0], now))
+        if tokens is not None:
+            told += _told(_OF_TOKENS, tokens[2].reading(tokens[1], tokens[0], now))
     return told
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from workbench.errors import BilledLater, BudgetExhausted, LimitExceeded, PriceUnknown
 from workbench.gateway.admission.gauge import Gauge, is_stopped, too_much
-from workbench.gateway.admission.measured import Measured, Sized, later, measure, uses_nothing
+from workbench.gateway.admission.measured import BySize, Measured, Sized, later, measure, uses_nothing
 from workbench.gateway.admission.purse import Threshold, at_most, dollars, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.subject import Terms
 from workbench.gateway.admission.worst import worst
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.routing.models import Deployment
+from workbench.wire.usage import Usage
 
 if TYPE_CHECKING:
     from workbench.gateway.admission.admission import Admission
@@ -86,8 +87,8 @@ class HeldTicket(Ticket):
     """The ticket of a call of which some subject has limits or a budget."""
 
     __slots__ = (
-        "_ahead", "_amount", "_at", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_open", "_parts",
-        "_place", "elsewhere", "instead",
+        "_ahead", "_amount", "_at", "_covered", "_desk", "_expected", "_full", "_key_id", "_model", "_most", "_open",
+        "_parts", "_place", "_question", "elsewhere", "instead",
     )  # fmt: skip
 
     def __init__(
@@ -97,8 +98,10 @@ class HeldTicket(Ticket):
         self._desk = desk
         self._key_id = key_id
         self._model = model
-        counts = desk.holds_places or any(gauge.counts_tokens for gauge in gauges)
-        self._expected = _expected(question) if counts else 0
+        self._question: Measured | Sized | None = None
+        self._expected = 0
+        if desk.holds_places or any(gauge.counts_tokens for gauge in gauges):
+            self._expected = _expected(measure(question), self._most_of(question))
         self._parts: list[_Part] = []
         self._place: tuple[Gauge, ...] = ()  # where the question is to go
         self._at: tuple[Gauge, ...] = ()  # where it went last: it may have been charged there
@@ -109,6 +112,13 @@ class HeldTicket(Ticket):
         self.instead = None
         self._enter(gauges)
         self._open = True
+
+    def _most_of(self, question: Measured | Sized) -> Usage:
+        """Return the most that a question can use; it takes a while to tell, and is asked more than once."""
+        if self._question is not question:
+            self._most = measure(question).most
+            self._question = question
+        return self._most
 
     def _enter(self, gauges: Sequence[Gauge], leaving: Collection[Gauge] = ()) -> None:
         """Leave some gauges and enter others in one step; raises LimitExceeded, with nothing entered.
@@ -135,11 +145,14 @@ class HeldTicket(Ticket):
         self, gauges: Sequence[Gauge], now: int, shadowed: dict[Gauge, tuple[str, bool]]
     ) -> LimitExceeded | None:
         """Return why the gauges may not be entered; those that would refuse in shadow mode are noted. Locked."""
+        expected = self._expected
         for gauge in gauges:
-            lack = gauge.lack(now, self._expected)
+            lack = gauge.lack(now, expected)
+            if lack is None and not gauge.stopped:
+                continue
             if lack is not None and gauge.terms.shadow:
                 shadowed[gauge] = lack.limit, gauge.cast_shadow()
-            elif lack is not None or gauge.stopped:
+            else:
                 return is_stopped(gauge.terms) if gauge.stopped or lack is None else too_much(gauge.terms, lack)
         return None
 
@@ -218,9 +231,10 @@ class HeldTicket(Ticket):
         return covered
 
     def _cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
-        if not any(part.gauge.purse.caps for part in self._parts) or uses_nothing(question):
+        bounded = [part.gauge for part in self._parts if part.gauge.purse.caps]
+        if not bounded or uses_nothing(question):
             return question
-        binding = next((part.gauge for part in self._parts if part.gauge.binds_money), None)
+        binding = next((gauge for gauge in bounded if not gauge.terms.shadow), None)
         rate = known.rate
         if rate is None:
             if binding is None:
@@ -235,7 +249,7 @@ class HeldTicket(Ticket):
             )
         self._covered = binding is not None
         asked = measure(question)
-        most = worst(asked, known, rate)
+        most = worst(asked, self._most_of(question), known, rate)
         if self._hold(most.usd):
             return question
         most = most.closer(asked, rate)
@@ -296,7 +310,7 @@ class HeldTicket(Ticket):
                 )  # fmt: skip
                 if overrun and terms.subject.kind == "key" and terms.rule is None:
                     gauge.stop()
-                if spent and gauge.binds_money:
+                if spent and gauge.purse.nears_a_threshold and gauge.binds_money:
                     passed += [(terms, threshold) for threshold in gauge.purse.warnings()]
         for terms, threshold in passed:
             self._desk.teller.threshold(terms, threshold)
@@ -312,12 +326,14 @@ class HeldTicket(Ticket):
     def _hold(self, usd: float) -> bool:
         """Hold so much of every subject's money; return whether all budgets reach for it, else none is changed."""
         amount = at_most(usd)
+        told: list[tuple[Terms, bool]] = []
         with self._desk.lock:
             lacking = [part for part in self._parts if not part.gauge.reaches(amount - part.held)]
-            if any(not part.gauge.terms.shadow for part in lacking):
-                return False
-            told = [(part.gauge.terms, part.gauge.cast_shadow()) for part in lacking]
-            self._leave([part.gauge for part in lacking], monotonic_ns())
+            if lacking:
+                if any(not part.gauge.terms.shadow for part in lacking):
+                    return False
+                told = [(part.gauge.terms, part.gauge.cast_shadow()) for part in lacking]
+                self._leave([part.gauge for part in lacking], monotonic_ns())
             for part in self._parts:
                 if amount > part.held:
                     part.gauge.hold(amount - part.held)
@@ -367,7 +383,6 @@ class HeldTicket(Ticket):
         )
 
 
-def _expected(question: Measured | Sized) -> int:
-    asked = measure(question)
+def _expected(asked: Measured | BySize, most: Usage) -> int:
     output = _USUAL_OUTPUT if asked.output_limit is None else min(asked.output_limit, _USUAL_OUTPUT)
-    return asked.most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)
+    return most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)

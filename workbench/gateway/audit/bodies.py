@@ -50,7 +50,7 @@ class Recorder:
         self._settings = settings
         self._shared = shared
         self._use_cases = use_cases
-        self._secret = b""
+        self.open(b"")
         self.redact = unredacted
         classes = [EXPLORATION, None, *settings.classes]
         self.idle = all(settings.body_mode(name, shared=shared) == "none" for name in classes)
@@ -58,7 +58,7 @@ class Recorder:
 
     def open(self, secret: bytes) -> None:
         """Take the secret that hashes are keyed with: without it nobody can try out what a body may have been."""
-        self._secret = secret
+        self._keyed = hmac.new(secret, digestmod=_DIGEST)  # made once: OpenSSL takes long to find its algorithm
 
     def class_of(self, key: Key) -> str | None:
         """Return the data class of a key's calls."""
@@ -74,7 +74,7 @@ class Recorder:
 
     def hashed(self, body: bytes) -> str:
         """Return the keyed hash of a body, as rows carry it where bodies are hashed."""
-        return hmac.digest(self._secret, mask_credentials(body), _DIGEST).hex()
+        return _digest(self._keyed, mask_credentials(body))
 
 
 class _Body:
@@ -138,7 +138,7 @@ class Tape:
     def _sealed(self, row: LedgerRow) -> tuple[Any, ...] | None:
         keeps = self._mode == "keep"
         salt = os.urandom(_SALT_BYTES) if keeps else b""
-        key = salt if keeps else self._recorder._secret  # noqa: SLF001 - of the same file
+        keyed = hmac.new(salt, digestmod=_DIGEST) if keeps else self._recorder._keyed  # noqa: SLF001 - of the same file
         kept: list[Any] = []
         told: list[str] = [self._mode]
         for body in (self._question, self._answer):
@@ -146,12 +146,20 @@ class Tape:
             if keeps:
                 whole = self._recorder.redact(whole, body.content_type)
                 kept += [zlib.compress(whole, _PACKING), body.content_type, int(body.cut)]
-            told.append(hmac.digest(key, whole, _DIGEST).hex())
+            told.append(_digest(keyed, whole))
         row.body_ref = ":".join(told)
         return (row.time, row.data_class, salt, *kept) if keeps else None
 
 
 def fits(body_ref: str, salt: bytes, request: bytes, response: bytes) -> bool:
     """Return whether kept bodies, unpacked, are those that a row tells of."""
-    told = [hmac.digest(salt, body, _DIGEST).hex() for body in (request, response)]
+    keyed = hmac.new(salt, digestmod=_DIGEST)
+    told = [_digest(keyed, body) for body in (request, response)]
     return hmac.compare_digest(body_ref, ":".join(["keep", *told]))
+
+
+def _digest(keyed: hmac.HMAC, body: bytes) -> str:
+    """Return the hash of a body with the key of `keyed`."""
+    one = keyed.copy()
+    one.update(body)
+    return one.hexdigest()

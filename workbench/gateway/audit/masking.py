@@ -28,6 +28,8 @@ _NAMES = (
     b"refresh_token", b"refresh-token", b"refreshtoken", b"session_token", b"session-token", b"sessiontoken",
     b"secret", b"passw", b"cookie",
 )  # fmt: skip
+_WITHIN = (b"auth", b"api", b"access", b"refresh", b"session", b"secret", b"passw", b"cookie")
+"""One of these is in every such name."""
 _STARTS = (
     b"wbx-", b"wbp-", b"wbo-", b"wbr-", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"xox", b"AKIA", b"ASIA",
     b"AIza", b"hf_", b"gsk_", b"eyJ", b"earer ",
@@ -38,7 +40,7 @@ _STARTS = (
 def mask_credentials(body: bytes) -> bytes:
     """Return a body without what looks like a credential; JSON stays JSON."""
     lowered = body.lower()
-    if any(name in lowered for name in _NAMES):
+    if any(part in lowered for part in _WITHIN) and any(name in lowered for name in _NAMES):
         body = _NAMED.sub(rb"\1" + BLOT, body)
     if any(start in body for start in _STARTS):
         body = _SHAPED.sub(BLOT, body)

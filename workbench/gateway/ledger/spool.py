@@ -1,8 +1,8 @@
 """The ledger's spool: a SQLite file in WAL mode, written by one thread that commits in groups.
 
-Rows that come within two milliseconds of the last group wait for the next; while one commit runs, the next collects. A
-call waits for its group before its last byte goes out. Where the disk fails, rows are kept and tried again, and new
-calls are refused: no answer goes out unaudited.
+Rows that come within four milliseconds of the last group wait for the next, unless they are many; while one commit
+runs, the next collects. A call waits for its group before its last byte goes out. Where the disk fails, rows are kept
+and tried again, and new calls are refused: no answer goes out unaudited.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ LEDGER_UNAVAILABLE = "ledger_unavailable"
 LOST = "lost"
 """The `body_ref` of a row whose bodies could not be kept."""
 _RETRY_SECONDS = 0.5
-_GATHER_SECONDS = 0.002
+_GATHER_SECONDS = 0.004
 """Least time between two groups: a commit costs as much as ten rows. A row that comes alone does not wait."""
+_ENOUGH = 8
+"""Rows that wait for nothing more: measured, fewer cost more CPU a call, and more cost calls a second."""
 _ONE_STEP = 32
 """Most rows that are written by one statement; each statement gives Python's lock away and has to get it back."""
 _MOST_WAITING = 10_000
@@ -182,12 +184,15 @@ class Spool:
         for listener in self.listeners:
             listener(row)
         if not self._gathered:
-            self._loop.call_at(self._handed_over + _GATHER_SECONDS, self._hand_over)
+            self._timer = self._loop.call_at(self._handed_over + _GATHER_SECONDS, self._hand_over)
         if self._failure is not None and not self._refuses:
             row.body_ref = None if bodies is None else LOST  # rows may wait for hours, and bodies are large
             self._gathered.append(_Entry(row, None, written))
             return
         self._gathered.append(_Entry(row, bodies, written))
+        if len(self._gathered) >= _ENOUGH:
+            self._timer.cancel()
+            self._hand_over()
         await written
 
     def _hand_over(self) -> None:

@@ -42,7 +42,7 @@ class BatchMost:
         except WorkbenchError:  # the provider tells what is wrong with it, when it comes to that line
             question = BySize(Usage(input_tokens=len(body)))
         rate = known.rate.graded("batch")
-        self._usd += worst(question, known, rate).closer(question, rate).usd
+        self._usd += worst(question, question.most, known, rate).closer(question, rate).usd
 
     @property
     def usd(self) -> float | None:
