@@ -304,6 +304,16 @@ alert_episodes_table = sa.Table(
     sa.Column("goes_on", sa.Boolean, nullable=False),
 )
 
+alert_costs_table = sa.Table(
+    "alert_costs",
+    metadata,
+    sa.Column("ledger", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("name", sa.String(500), primary_key=True),
+    sa.Column("period", sa.String(10), primary_key=True),
+    sa.Column("usd", sa.Double, nullable=False),
+)
+
 alert_lease_table = sa.Table(
     "alert_lease",
     metadata,

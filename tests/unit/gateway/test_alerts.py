@@ -10,9 +10,11 @@ import pytest
 
 from workbench.gateway.alerts.book import AlertBook
 from workbench.gateway.alerts.checks import Costs, ErrorRates, states
+from workbench.gateway.alerts.cost_book import CostBook
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.spool import Spool
 from workbench.gateway.notices import Notice
+from workbench.gateway.request_id import new_request_id
 from workbench.gateway.state import State
 from workbench.gateway.times import utc_now
 from workbench.settings.alerts import CostRule, ErrorRateRule
@@ -103,6 +105,39 @@ def test_states_tell_of_providers_and_of_the_ledger() -> None:
         ("gauge", "ledger_failing", ""): [1], ("gauge", "in_flight", ""): [7],
     })}  # fmt: skip
     assert found == {"provider_outage acme": True, "provider_outage other": False, "ledger failing": True}
+
+
+async def test_cost_is_the_sum_of_all_gateways_on_one_state_database(tmp_path: Path, state: State) -> None:
+    rules = [CostRule(usd=1.0, period="month", subject="use_case")]
+    spools = [Spool(tmp_path / name) for name in ("a", "b")]
+    costs = []
+    for spool in spools:
+        spool.open()
+        costs.append(Costs(rules, spool.path, CostBook(state)))
+
+    async def spend(number: int, usd: float, use_case: str) -> list[Notice]:
+        row = LedgerRow(
+            request_id=new_request_id(), time=utc_now(), stage="staging", path="/v1/x", cost_usd=usd, use_case=use_case
+        )
+        await spools[number].write(row)
+        return await asyncio.to_thread(costs[number].look)
+
+    try:
+        assert await spend(0, 0.75, "menus") == []
+        assert await spend(1, 0.75, "search") == []
+        assert await spend(1, 0.125, "menus") == []
+        (here,) = await spend(1, 0.25, "menus")
+        assert here.details["usd"] == pytest.approx(1.125)
+        (there,) = await asyncio.to_thread(costs[0].look)
+        assert there.once == here.once, "it is one occasion, whoever tells of it"
+        again = Costs(rules, spools[0].path, CostBook(state))
+        assert [one.once for one in await asyncio.to_thread(again.look)] == [here.once], (
+            "nothing is counted twice"
+        )
+        assert CostBook(state).share("c", {}, ["2001-01"]) == {}, "what is past is forgotten"
+    finally:
+        for spool in spools:
+            await asyncio.to_thread(spool.close)
 
 
 async def test_cost_is_counted_from_the_ledger_and_only_once(tmp_path: Path) -> None:

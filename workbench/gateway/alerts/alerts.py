@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import Unavailable
 from workbench.gateway.alerts.book import AlertBook, Delivery, id_of
 from workbench.gateway.alerts.checks import Condition, Costs, ErrorRates, states
+from workbench.gateway.alerts.cost_book import CostBook
 from workbench.gateway.alerts.post import NotDelivered, Post, pause
 from workbench.gateway.leading import new_holder
 from workbench.gateway.notices import Notice
@@ -44,7 +45,7 @@ class Alerts:
         self._book = AlertBook(gateway.state)
         self._post = Post(settings.destinations, folder=gateway.settings.folder)
         self._rates = [ErrorRates(rule) for rule in settings.error_rate]
-        self._costs = Costs(settings.cost, gateway.spool.path)
+        self._costs = Costs(settings.cost, gateway.spool.path, CostBook(gateway.state))
         self._holder = new_holder()
         self._waiting: dict[str, Notice] = {}
         self._sent_unkept: dict[str, set[str]] = {}

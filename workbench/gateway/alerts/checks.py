@@ -1,11 +1,12 @@
 """What is looked at every few seconds: failures, outages, the ledger, cost.
 
 Numbers of calls and states of breakers are those of all workers; cost is read from the rows that the ledger's file has
-got since the last look.
+got since the last look, and added to what other gateways on the same state database have told.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,13 +16,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from workbench.errors import Unavailable
+from workbench.gateway.alerts.cost_book import CostBook, Place
 from workbench.gateway.ledger.row import SUBJECT_COLUMNS
+from workbench.gateway.ledger.schema import spool_id
 from workbench.gateway.ledger.spool import connect
 from workbench.gateway.notices import Notice
 from workbench.gateway.telemetry.metrics import CALLS, GAUGE
 from workbench.gateway.telemetry.numbers import Name
 from workbench.gateway.times import utc_now
 from workbench.settings.alerts import CostRule, ErrorRateRule
+
+_log = logging.getLogger("workbench.gateway.alerts")
 
 _PERIODS = {"day": 10, "month": 7}
 _PLACE = {"model": 1, "provider": 2, "use_case": 3}
@@ -95,12 +101,17 @@ def states(totals: Mapping[Name, list[int]]) -> Iterator[Condition]:
 class Costs:
     """What was spent in this day and month, by the rules; read once at the start, and then only what is new. Blocks."""
 
-    def __init__(self, rules: list[CostRule], path: Path) -> None:
+    def __init__(self, rules: list[CostRule], path: Path, book: CostBook | None = None) -> None:
+        """Count the ledger at a path; with a `book` also what other ledgers tell there."""
         self._rules = rules
         self._path = path
+        self._book = book
+        self._ledger = ""
         self._last: int | None = None
-        self._sums: dict[tuple[str, str, str], float] = {}
-        """By kind of subject, name and period."""
+        self._sums: dict[Place, float] = {}
+        self._noted: dict[Place, float] = {}
+        """What the book has of these."""
+        self._others: dict[Place, float] = {}
 
     def look(self) -> list[Notice]:
         """Return a notice for each threshold that is passed; each names its period, so that it is told once."""
@@ -109,9 +120,21 @@ class Costs:
         now = utc_now()
         with closing(connect(self._path)) as connection:
             self._read(connection, now)
+            self._ledger = self._ledger or spool_id(connection)
         periods = {now[:length] for length in _PERIODS.values()}
         self._sums = {key: usd for key, usd in self._sums.items() if key[2] in periods}
+        if self._book is not None:
+            self._exchange(self._book, periods)
         return [notice for rule in self._rules for notice in self._passed(rule, now)]
+
+    def _exchange(self, book: CostBook, periods: set[str]) -> None:
+        """Tell others what was spent here since the last look, and hear of theirs."""
+        changed = {key: usd for key, usd in self._sums.items() if self._noted.get(key) != usd}
+        try:
+            self._others = book.share(self._ledger, changed, periods)
+            self._noted = dict(self._sums)
+        except Unavailable as error:
+            _log.warning("what other gateways have spent is not known now: %s", error)
 
     def _read(self, connection: sqlite3.Connection, now: str) -> None:
         connection.execute("BEGIN")  # one view of the file: no row is counted twice, and none left out
@@ -139,7 +162,9 @@ class Costs:
 
     def _passed(self, rule: CostRule, now: str) -> Iterator[Notice]:
         period = now[: _PERIODS[rule.period]]
-        for (kind, name, when), usd in self._sums.items():
+        for place in self._sums.keys() | self._others.keys():
+            kind, name, when = place
+            usd = self._sums.get(place, 0.0) + self._others.get(place, 0.0)
             if kind == rule.subject and when == period and rule.name in (None, name) and usd >= rule.usd:
                 yield Notice(
                     "cost", f"cost {kind} {name} {rule.usd:g} {period}",
