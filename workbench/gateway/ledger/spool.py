@@ -38,6 +38,8 @@ _ENOUGH = 8
 """Rows that wait for nothing more: measured, fewer cost more CPU a call, and more cost calls a second."""
 _ONE_STEP = 32
 """Most rows that are written by one statement; each statement gives Python's lock away and has to get it back."""
+_WAL_PAGES = 4000
+"""Pages of 4 KiB after which the log is brought into the file: the last page of a table is in it many times."""
 _MOST_WAITING = 10_000
 """Rows kept while the ledger can't be written; beyond it, those of refused calls are let go first."""
 _MISFITS = (
@@ -134,6 +136,7 @@ class Spool:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
         migrate(connection, self.path)
         told = dict(connection.execute("SELECT name, value FROM meta").fetchall())
