@@ -131,10 +131,14 @@ async def test_cost_is_the_sum_of_all_gateways_on_one_state_database(tmp_path: P
         (there,) = await asyncio.to_thread(costs[0].look)
         assert there.once == here.once, "it is one occasion, whoever tells of it"
         again = Costs(rules, spools[0].path, CostBook(state))
-        assert [one.once for one in await asyncio.to_thread(again.look)] == [here.once], (
-            "nothing is counted twice"
-        )
-        assert CostBook(state).share("c", {}, ["2001-01"]) == {}, "what is past is forgotten"
+        assert [one.once for one in await asyncio.to_thread(again.look)] == [here.once], "nothing is counted twice"
+        book, month = CostBook(state), utc_now()[:7]
+        of_menus = ("use_case", "menus", month)
+        assert book.share("c", {of_menus: 5.0}, since=month)[of_menus] == pytest.approx(1.125)
+        assert book.share("c", {}, since=month)[of_menus] == pytest.approx(1.125), "a ledger writes its own rows only"
+        (now,) = await asyncio.to_thread(again.look)
+        assert now.details["usd"] == pytest.approx(1.125), "what was taken back counts no more"
+        assert book.share("c", {}, since="9999-01") == {}, "what is past is forgotten"
     finally:
         for spool in spools:
             await asyncio.to_thread(spool.close)

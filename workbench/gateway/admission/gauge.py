@@ -301,10 +301,10 @@ class Gauge:
         if limits.requests_per_second is not None:
             left.append(("requests_per_second", self._bucket.left(now)))
         if limits.requests_per_minute is not None:
-            left.append(("requests_per_minute", limits.requests_per_minute - self._requests.used(now)))
+            left.append(("requests_per_minute", max(0, limits.requests_per_minute - self._requests.used(now))))
         if limits.requests_per_day is not None:
             self._turn()
-            left.append(("requests_per_day", limits.requests_per_day - self._cells[c.REQUESTS_DAY]))
+            left.append(("requests_per_day", max(0, limits.requests_per_day - self._cells[c.REQUESTS_DAY])))
         return left if self.shared is None else self._seen(left)
 
     def tokens_left(self, now: int) -> list[tuple[str, int]]:
@@ -312,11 +312,11 @@ class Gauge:
         limits = self.terms.limits
         left = []
         if limits.tokens_per_minute is not None:
-            left.append(("tokens_per_minute", limits.tokens_per_minute - self._tokens.used(now)))
+            left.append(("tokens_per_minute", max(0, limits.tokens_per_minute - self._tokens.used(now))))
         if limits.tokens_per_day is not None:
             self._turn()
             used = self._cells[c.TOKENS_DAY] + self._cells[c.TOKENS]
-            left.append(("tokens_per_day", limits.tokens_per_day - used))
+            left.append(("tokens_per_day", max(0, limits.tokens_per_day - used)))
         return left if self.shared is None else self._seen(left)
 
     def _seen(self, left: list[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -339,7 +339,7 @@ class Gauge:
             reset = self._tokens.reset(now)
         else:
             reset = until_tomorrow(self._cells, time.time()) * SECOND
-        return Reading(limit, most, max(0, left), reset)
+        return Reading(limit, most, left, reset)
 
     def left(self, now: int) -> dict[str, float]:
         """Return what is left of each limit, and of each part of the budget."""

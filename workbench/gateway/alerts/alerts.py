@@ -67,6 +67,8 @@ class Alerts:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         try:
+            if self._looks:
+                await self._look_at_costs()
             await self._keep()
             await asyncio.to_thread(self._book.give_back, self._holder)
         except Unavailable as error:
@@ -121,6 +123,9 @@ class Alerts:
         conditions = [*states(totals), *(one for rates in self._rates for one in rates.look(totals))]
         for condition in conditions:
             await self._follow(condition)
+        await self._look_at_costs()
+
+    async def _look_at_costs(self) -> None:
         try:
             for notice in await asyncio.to_thread(self._costs.look):
                 self._gateway.notices.tell(notice)

@@ -16,6 +16,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import sqlalchemy as sa
+
 from workbench.errors import Unavailable
 from workbench.gateway.alerts.cost_book import CostBook, Place
 from workbench.gateway.ledger.row import SUBJECT_COLUMNS
@@ -29,6 +31,7 @@ from workbench.settings.alerts import CostRule, ErrorRateRule
 
 _log = logging.getLogger("workbench.gateway.alerts")
 
+_LONGEST_NAME = 500
 _PERIODS = {"day": 10, "month": 7}
 _PLACE = {"model": 1, "provider": 2, "use_case": 3}
 """Where a series of calls names them."""
@@ -109,8 +112,6 @@ class Costs:
         self._ledger = ""
         self._last: int | None = None
         self._sums: dict[Place, float] = {}
-        self._noted: dict[Place, float] = {}
-        """What the book has of these."""
         self._others: dict[Place, float] = {}
 
     def look(self) -> list[Notice]:
@@ -124,16 +125,14 @@ class Costs:
         periods = {now[:length] for length in _PERIODS.values()}
         self._sums = {key: usd for key, usd in self._sums.items() if key[2] in periods}
         if self._book is not None:
-            self._exchange(self._book, periods)
+            self._exchange(self._book, since=min(periods))
         return [notice for rule in self._rules for notice in self._passed(rule, now)]
 
-    def _exchange(self, book: CostBook, periods: set[str]) -> None:
-        """Tell others what was spent here since the last look, and hear of theirs."""
-        changed = {key: usd for key, usd in self._sums.items() if self._noted.get(key) != usd}
+    def _exchange(self, book: CostBook, *, since: str) -> None:
+        """Tell others what was spent here, and hear of theirs."""
         try:
-            self._others = book.share(self._ledger, changed, periods)
-            self._noted = dict(self._sums)
-        except Unavailable as error:
+            self._others = book.share(self._ledger, self._sums, since=since)
+        except (Unavailable, sa.exc.IntegrityError) as error:  # another process on the same ledger was faster
             _log.warning("what other gateways have spent is not known now: %s", error)
 
     def _read(self, connection: sqlite3.Connection, now: str) -> None:
@@ -155,7 +154,7 @@ class Costs:
                 if row["name"] is None or not row["usd"]:
                     continue
                 for length in _PERIODS.values():
-                    key = kind, row["name"], row["day"][:length]
+                    key = kind, row["name"][:_LONGEST_NAME], row["day"][:length]
                     self._sums[key] = self._sums.get(key, 0.0) + row["usd"]
         connection.execute("COMMIT")
         self._last = last

@@ -211,7 +211,8 @@ class Spool:
     def close(self) -> None:
         """Write what waits and stop the thread. Blocks."""
         self._closing = True
-        self._queue.put(self._gathered)
+        gathered, self._gathered = self._gathered, []
+        self._queue.put(gathered)
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
