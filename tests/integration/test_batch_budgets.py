@@ -35,6 +35,14 @@ deployments = [{{ provider = "acme", model = "our-model" }}]
 [[models]]
 name = "unpriced"
 deployments = [{{ provider = "acme", model = "nobody-knows" }}]
+[[models]]
+name = "reserved"
+price = {{ input = 1.0, output = 2.0 }}
+[[models.deployments]]
+provider = "acme"
+model = "our-own-model"
+capacity = "reserved"
+reserved_usd_per_hour = 2.0
 [[admission.limits]]
 subject = "user"
 match = "rich"
@@ -79,7 +87,7 @@ class Person:
         self.client = httpx.Client(base_url=gateway.url, headers=headers, timeout=30)
         return self.client
 
-    def file(self, *models: str, most: int | None = 100) -> str:
+    def file(self, *models: str, most: object = 100) -> str:
         limit = {} if most is None else {"max_tokens": most}
         lines = [
             {"custom_id": f"c{n}", "method": "POST", "url": "/v1/chat/completions",
@@ -130,6 +138,15 @@ def test_a_batch_holds_the_most_that_it_may_cost_until_it_is_settled(gateway: Ru
     assert used["usd_total"] == pytest.approx(2 * LINE_USD)
 
 
+def test_reserved_capacity_serves_no_batch_so_that_one_is_paid_by_the_token(gateway: RunningGateway) -> None:
+    ana, same = Person(gateway, budget={"usd_total": CAP}), Person(gateway, budget={"usd_total": CAP})
+    assert ana.begin(ana.file("reserved")).status_code == 200
+    assert same.begin(same.file("fast")).status_code == 200
+    assert CAP - ana.left() == pytest.approx(CAP - same.left(), rel=0.05)
+    settle(gateway)
+    assert ana.left() == pytest.approx(CAP - LINE_USD)
+
+
 def test_what_batches_hold_nobody_else_spends_and_a_cancelled_one_gives_it_all_back(
     gateway: RunningGateway, providers: SimulatedProviders
 ) -> None:
@@ -155,6 +172,7 @@ def test_what_batches_hold_nobody_else_spends_and_a_cancelled_one_gives_it_all_b
 
 def test_what_a_batch_holds_outlives_the_gateway(providers: SimulatedProviders, tmp_path: Path) -> None:
     with serving(tmp_path, providers) as before:
+        settle(before)  # the reserved hours of the day before
         ana = Person(before, budget={"usd_total": CAP})
         rich = Person(before, owner="rich")
         file = ana.file(*["fast"] * 10)
@@ -178,8 +196,10 @@ def test_what_may_cost_anything_is_refused_before_it_begins(
     ana = Person(gateway, budget={"usd_total": 5})
     unpriced = ana.file("fast", "unpriced")
     endless = ana.file(*["fast"] * 40, most=None)
+    no_call = ana.file("fast", most="any")
     providers.clear()
     assert (ana.begin(unpriced).status_code, code(ana.begin(unpriced))) == (403, "billed_later")
+    assert code(ana.begin(no_call)) == "billed_later"
     assert code(ana.begin(endless)) == "budget_exhausted", "answers without a limit may be of any length"
     job = {"model": "fast", "training_file": endless}
     assert code(ana.client.post("/v1/fine_tuning/jobs", json=job)) == "billed_later"
@@ -202,6 +222,7 @@ def test_batches_that_begin_at_once_on_two_workers_never_hold_more_than_the_budg
     providers: SimulatedProviders, tmp_path: Path
 ) -> None:
     with serving(tmp_path, providers, "--workers", "2") as gateway:
+        settle(gateway)  # the reserved hours of the day before
         ana = Person(gateway, budget={"usd_total": CAP})
         wait_until(lambda: {ana.client.get("/me").status_code for _ in range(12)} == {200}, "a worker knows no key")
         file = ana.file("fast", "fast")

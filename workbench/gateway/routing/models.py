@@ -47,6 +47,10 @@ class Deployment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.label}@{self.region or ''}#{self.capacity}")
 
+    def paid_by_call(self) -> Deployment:
+        """Return the same as its batches are paid, which reserved capacity does not serve."""
+        return replace(self, capacity="on_demand", reserved_usd_per_hour=None)
+
     @property
     def label(self) -> str:
         """Return how headers and the ledger name it."""

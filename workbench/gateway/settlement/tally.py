@@ -95,7 +95,7 @@ class Tally:
             for one, deployment in mine:
                 edition = "" if whole else EDITION
                 if re.fullmatch(re.escape(deployment.model) + edition, model):
-                    return one.name, replace(deployment, capacity="on_demand", reserved_usd_per_hour=None)
+                    return one.name, deployment.paid_by_call()
         return f"{self._provider}/{model}", Deployment(provider=self._provider, kind=self._kind, model=model)
 
 

@@ -23,8 +23,8 @@ OPERATIONS = {
 
 Naming = Callable[[str, str], Deployment]
 """Model as the caller calls it, task -> where it is served; raises PermissionDenied, NotFound or InvalidInput."""
-Measure = Callable[[str, bytes, str, Deployment], None]
-"""Hears of each line: the path that it asks for, its body, its model as the caller calls it, where that is served."""
+Measure = Callable[[str, bytes, Deployment], None]
+"""Hears of each line: the path that it asks for, its body, where its model is served."""
 
 
 class _Line(msgspec.Struct):
@@ -85,7 +85,7 @@ def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], measure: 
     deployment = naming(model, task)
     body["model"] = deployment.model
     told = msgspec.json.encode(body)
-    measure(line.url, told, model, deployment)
+    measure(line.url, told, deployment)
     return msgspec.json.encode({**fields, "body": msgspec.Raw(told)})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from workbench.errors import WorkbenchError
-from workbench.gateway.admission.measured import BySize
 from workbench.gateway.admission.worst import worst
 from workbench.gateway.ledger.price_table import Entry
 from workbench.gateway.unified.operations.chat import read_chat
@@ -14,7 +13,6 @@ from workbench.gateway.unified.operations.embeddings import read_embeddings
 from workbench.gateway.unified.operations.moderations import read_moderation
 from workbench.gateway.unified.operations.responses import read_response
 from workbench.gateway.unified.question import Question
-from workbench.wire.usage import Usage
 
 _READ: Mapping[str, Callable[[bytes], Question]] = {
     "/v1/chat/completions": lambda body: read_chat(body, {}),
@@ -30,21 +28,22 @@ class BatchMost:
 
     def __init__(self) -> None:
         self._usd = 0.0
-        self._unpriced: set[str] = set()
+        self._is_known = True
 
-    def add(self, url: str, body: bytes, known: Entry, *, model: str) -> None:
+    def add(self, url: str, body: bytes, known: Entry) -> None:
         """Add a line: the path that it asks for, its body, and what is known of its model's price."""
-        if known.rate is None:
-            self._unpriced.add(model)
-            return
         try:
-            question: Question | BySize = _READ[url](body)
-        except WorkbenchError:  # the provider tells what is wrong with it, when it comes to that line
-            question = BySize(Usage(input_tokens=len(body)))
+            question = _READ[url](body)
+        except WorkbenchError:  # the provider tells what is wrong with it, or takes it all the same
+            self._is_known = False
+            return
+        if known.rate is None:
+            self._is_known = False
+            return
         rate = known.rate.graded("batch")
         self._usd += worst(question, question.most, known, rate).closer(question, rate).usd
 
     @property
     def usd(self) -> float | None:
-        """Return the most in US dollars; None where some price is not known."""
-        return None if self._unpriced else self._usd
+        """Return the most in US dollars; None where some price is not known, or some line is no call that we know."""
+        return self._usd if self._is_known else None

@@ -139,8 +139,8 @@ class ObjectErrand:
             return Later(None, "it trains a model.", "Use a key that no budget binds.")
         file = str(fields.get("input_file_id"))[:_LONGEST_ID]
         stored = await asyncio.to_thread(self._gateway.objects.store.get, file, owner_of(self._key))
-        why = "a model in its file has no price, or the gateway has not seen the file."
-        hint = "Upload the file again, with models of which `/v1/models` tells a price, or use a key without a budget."
+        why = "a model in its file has no price, a line is no call, or the file was not uploaded here for a batch."
+        hint = "Upload it again with whole calls to models of which `/v1/models` tells a price, or use another key."
         return Later(None if stored is None else stored.most_usd, why, hint)
 
     def _opened(self, fields: dict[str, Any]) -> dict[str, Any]:

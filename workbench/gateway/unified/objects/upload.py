@@ -37,8 +37,8 @@ async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> f
     naming = naming_at(provider, key, gateway, path="/v1/files")
     most, prices = BatchMost(), gateway.prices
 
-    def measure(url: str, body: bytes, model: str, deployment: Deployment) -> None:
-        most.add(url, body, prices.of(deployment), model=model)
+    def measure(url: str, body: bytes, deployment: Deployment) -> None:
+        most.add(url, body, prices.of(deployment.paid_by_call()))
 
     kept = Kept()
     form.replace("file", kept)
