@@ -1,24 +1,18 @@
-"""Batches of keys with a budget: what they may cost is kept from their beginning until they are settled."""
+"""Batches and jobs of keys with a budget are refused: what they cost is known when they end."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from workbench.client.usage_desk import UsageDesk
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, simulated_providers
 
-PENDING = {"metadata": {"simulator": "pending"}}
-LINE_USD = (2 * 1.0 + 3 * 2.0) / 1e6 / 2
-"""Two words in, three out, at half the price."""
 CAP = 0.002
 
 
@@ -35,14 +29,11 @@ deployments = [{{ provider = "acme", model = "our-model" }}]
 [[models]]
 name = "unpriced"
 deployments = [{{ provider = "acme", model = "nobody-knows" }}]
-[[models]]
-name = "reserved"
-price = {{ input = 1.0, output = 2.0 }}
-[[models.deployments]]
-provider = "acme"
-model = "our-own-model"
-capacity = "reserved"
-reserved_usd_per_hour = 2.0
+[[prices]]
+model = "*"
+from = 2026-01-01
+input = 1.0
+output = 2.0
 [[admission.limits]]
 subject = "user"
 match = "rich"
@@ -103,141 +94,23 @@ class Person:
         body = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h", **more}
         return self.client.post("/v1/batches", json=body)
 
-    def left(self) -> float:
-        return float(self.client.get("/me").json()["left"]["usd_total"])
-
-
-def settle(gateway: RunningGateway) -> dict[str, Any]:
-    told: dict[str, Any] = UsageDesk(gateway.url, gateway.owner_token).settle()
-    assert told["problems"] == []
-    return told
-
 
 def code(answer: httpx.Response) -> str:
     return str(answer.json()["error"]["code"])
 
 
-def standing(gateway: RunningGateway, name: str) -> dict[str, Any]:
-    headers = {"authorization": f"Bearer {gateway.owner_token}"}
-    rows = httpx.get(f"{gateway.url}/admin/v1/limits", headers=headers, timeout=30).json()["data"]
-    return next(row for row in rows if row["name"] == name)
-
-
-def test_a_batch_holds_the_most_that_it_may_cost_until_it_is_settled(gateway: RunningGateway) -> None:
-    ana = Person(gateway, budget={"usd_total": CAP})
-    assert ana.begin(ana.file("fast", "fast")).status_code == 200
-    kept = CAP - ana.left()
-    assert 2 * 100 * 2.0e-6 / 2 < kept < CAP, "two answers of a hundred tokens at half the price, and their prompts"
-    used = standing(gateway, ana.id)["used"]
-    assert used["usd_held"] == pytest.approx(kept)
-    assert used["usd_total"] == 0
-    settle(gateway)
-    assert ana.left() == pytest.approx(CAP - 2 * LINE_USD)
-    used = standing(gateway, ana.id)["used"]
-    assert used["usd_held"] == 0
-    assert used["usd_total"] == pytest.approx(2 * LINE_USD)
-
-
-def test_reserved_capacity_serves_no_batch_so_that_one_is_paid_by_the_token(gateway: RunningGateway) -> None:
-    ana, same = Person(gateway, budget={"usd_total": CAP}), Person(gateway, budget={"usd_total": CAP})
-    assert ana.begin(ana.file("reserved")).status_code == 200
-    assert same.begin(same.file("fast")).status_code == 200
-    assert CAP - ana.left() == pytest.approx(CAP - same.left(), rel=0.05)
-    settle(gateway)
-    assert ana.left() == pytest.approx(CAP - LINE_USD)
-
-
-def test_what_batches_hold_nobody_else_spends_and_a_cancelled_one_gives_it_all_back(
+def test_work_that_is_billed_later_is_refused_to_a_key_with_a_budget(
     gateway: RunningGateway, providers: SimulatedProviders
 ) -> None:
-    ana = Person(gateway, budget={"usd_total": CAP})
-    file = ana.file(*["fast"] * 10)
-    begun = ana.begin(file, **PENDING)
-    kept = CAP - ana.left()
-    assert CAP / 2 < kept < CAP
-    providers.clear()
-    refused = ana.begin(file, **PENDING)
-    assert (refused.status_code, code(refused)) == (429, "budget_exhausted")
-    assert f"{kept:.6f} USD that are kept for batches" in refused.json()["error"]["message"]
-    chat = {"model": "fast", "messages": [{"role": "user", "content": "x" * 1200}], "max_tokens": 10}
-    assert code(ana.client.post("/v1/chat/completions", json=chat)) == "budget_exhausted"
-    assert providers.requests == []
-    assert settle(gateway)["waiting"] >= 1
-    assert CAP - ana.left() == pytest.approx(kept), "it has not ended"
-    assert ana.client.post(f"/v1/batches/{begun.json()['id']}/cancel").status_code == 200
-    settle(gateway)
-    assert ana.left() == pytest.approx(CAP)
-    assert ana.client.post("/v1/chat/completions", json=chat).status_code == 200
-
-
-def test_what_a_batch_holds_outlives_the_gateway(providers: SimulatedProviders, tmp_path: Path) -> None:
-    with serving(tmp_path, providers) as before:
-        settle(before)  # the reserved hours of the day before
-        ana = Person(before, budget={"usd_total": CAP})
-        rich = Person(before, owner="rich")
-        file = ana.file(*["fast"] * 10)
-        assert ana.begin(file).status_code == 200
-        left = ana.left()
-        assert rich.begin(rich.file(*["fast"] * 10)).status_code == 200
-        before.stop()
-    with serving(tmp_path, providers) as after:
-        ana.at(after), rich.at(after)
-        assert ana.left() == pytest.approx(left)
-        assert code(ana.begin(file)) == "budget_exhausted"
-        assert code(rich.begin(rich.file(*["fast"] * 10))) == "budget_exhausted", "a rule's budget holds, too"
-        assert settle(after)["settled"] == 2
-        assert ana.left() == pytest.approx(CAP - 10 * LINE_USD)
-        assert rich.begin(rich.file(*["fast"] * 10)).status_code == 200
-
-
-def test_what_may_cost_anything_is_refused_before_it_begins(
-    gateway: RunningGateway, providers: SimulatedProviders
-) -> None:
-    ana = Person(gateway, budget={"usd_total": 5})
-    unpriced = ana.file("fast", "unpriced")
-    endless = ana.file(*["fast"] * 40, most=None)
-    no_call = ana.file("fast", most="any")
-    providers.clear()
-    assert (ana.begin(unpriced).status_code, code(ana.begin(unpriced))) == (403, "billed_later")
-    assert code(ana.begin(no_call)) == "billed_later"
-    assert code(ana.begin(endless)) == "budget_exhausted", "answers without a limit may be of any length"
-    job = {"model": "fast", "training_file": endless}
-    assert code(ana.client.post("/v1/fine_tuning/jobs", json=job)) == "billed_later"
-    assert providers.requests == []
-    assert ana.left() == 5
-    assert Person(gateway).begin(endless).status_code == 200, "no budget binds that key"
-
-
-def test_a_key_whose_batch_was_billed_more_than_was_held_is_stopped(gateway: RunningGateway) -> None:
-    ana = Person(gateway, budget={"usd_total": CAP})
-    assert ana.begin(ana.file("fast")).status_code == 200
-    with sqlite3.connect(gateway.home / "state.db") as state:
-        state.execute("UPDATE settlements SET held = 1 WHERE key_id = ?", (ana.id,))
-    settle(gateway)
-    chat = {"model": "fast", "messages": [{"role": "user", "content": "x"}]}
-    assert code(ana.client.post("/v1/chat/completions", json=chat)) == "budget_overrun"
-
-
-def test_batches_that_begin_at_once_on_two_workers_never_hold_more_than_the_budget(
-    providers: SimulatedProviders, tmp_path: Path
-) -> None:
-    with serving(tmp_path, providers, "--workers", "2") as gateway:
-        settle(gateway)  # the reserved hours of the day before
-        ana = Person(gateway, budget={"usd_total": CAP})
-        wait_until(lambda: {ana.client.get("/me").status_code for _ in range(12)} == {200}, "a worker knows no key")
-        file = ana.file("fast", "fast")
-        first = ana.begin(file)
-        each = CAP - ana.left()
-        fit = int(CAP / each)
-        with ThreadPoolExecutor(8) as pool:
-            answers = [first, *pool.map(lambda _: ana.begin(file), range(3 * fit))]
-        begun = [answer for answer in answers if answer.status_code == 200]
-        assert {code(answer) for answer in answers if answer.status_code != 200} == {"budget_exhausted"}
-        assert len(begun) <= fit
-        assert settle(gateway)["settled"] == len(begun)
-
-        def is_paid() -> bool:
-            return abs(ana.left() - (CAP - 2 * len(begun) * LINE_USD)) < 1e-9
-
-        wait_until(is_paid, lambda: f"left are {ana.left()} of {CAP}, {len(begun)} batches are paid")
-        wait_until(lambda: ana.begin(file).status_code == 200, "what was given back can't be held again")
+    """A pattern of prices that also fits the place of batches lets none pass."""
+    ana, rich = Person(gateway, budget={"usd_total": 5}), Person(gateway, owner="rich")
+    for who in (ana, rich):
+        file = who.file("fast")
+        providers.clear()
+        refused = who.begin(file)
+        assert (refused.status_code, code(refused)) == (403, "billed_later")
+        job = {"model": "fast", "training_file": file}
+        assert code(who.client.post("/v1/fine_tuning/jobs", json=job)) == "billed_later"
+        assert providers.requests == []
+    free = Person(gateway)
+    assert free.begin(free.file("fast")).status_code == 200, "no budget binds that key"

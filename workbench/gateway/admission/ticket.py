@@ -236,12 +236,13 @@ class HeldTicket(Ticket):
             return question
         binding = next((gauge for gauge in bounded if not gauge.terms.shadow), None)
         rate = known.rate
+        work = later(question)
+        if work is not None:  # whatever a pattern of prices says of the place: it is no model
+            if binding is not None:
+                self._hold_for(work, binding.terms)
+            return question
         if rate is None:
             if binding is None:
-                return question
-            work = later(question)
-            if work is not None:
-                self._hold_for(work, binding.terms)
                 return question
             raise PriceUnknown(
                 f"Nobody knows what {deployment.label!r} costs, and {binding.terms.subject.lower()} has a budget.",

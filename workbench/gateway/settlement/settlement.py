@@ -108,7 +108,8 @@ class Settlement:
                 run.settled += 1
         except (WorkbenchError, OSError) as error:
             if isinstance(error, ProviderError) and error.error_code in _STAYS:
-                await self._pay(due, [], run)
+                if due.held is not None:
+                    await self._pay(due, [], run)
                 await asyncio.to_thread(store.settled, due, cost_usd=None, note=f"gone: {error}")
             else:
                 await asyncio.to_thread(store.give_back, due, str(error))

@@ -23,7 +23,7 @@ from workbench.gateway.routing.models import Deployment, Model
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import decode, read_body
 from workbench.gateway.unified.form import Form, read_form
-from workbench.gateway.unified.objects.kinds import BATCH, RESPONSE, renamed
+from workbench.gateway.unified.objects.kinds import RESPONSE, renamed
 from workbench.gateway.unified.objects.lists import Listing
 from workbench.gateway.unified.objects.owner import owner_of
 from workbench.gateway.unified.objects.repeats import Wish
@@ -94,7 +94,7 @@ class ObjectErrand:
                 self._provider = provider_name(self._gateway)
                 self._most_usd = await check_upload(form, self._provider, key, self._gateway)
             elif action.method == "POST":
-                self._later = await self._work(fields)
+                self._later = self._work()
                 fields = self._opened(fields)
             self._provider = self._provider or provider_name(self._gateway)
             self._note_key(headers, form, fields)
@@ -131,17 +131,16 @@ class ObjectErrand:
         self._upstream_id = opening(self._action.kind, self._presented)
         self._provider = opening.provider or ""
 
-    async def _work(self, fields: dict[str, Any]) -> Later | None:
-        """Return what is known of the work that begins and is paid when it has ended."""
+    def _work(self) -> Later | None:
+        """Return what is known of the work that begins and is paid when it has ended.
+
+        What it may cost at most is not told yet, though a file's lines are summed: settlement does not hold to it in
+        every case (files that lines name, tools, results that are deleted), and a cap must hold in each.
+        """
         if not self._action.priced:
             return None
-        if self._action.kind is not BATCH:
-            return Later(None, "it trains a model.", "Use a key that no budget binds.")
-        file = str(fields.get("input_file_id"))[:_LONGEST_ID]
-        stored = await asyncio.to_thread(self._gateway.objects.store.get, file, owner_of(self._key))
-        why = "a model in its file has no price, a line is no call, or the file was not uploaded here for a batch."
-        hint = "Upload it again with whole calls to models of which `/v1/models` tells a price, or use another key."
-        return Later(None if stored is None else stored.most_usd, why, hint)
+        hint = "Use a key that no budget binds, or send the calls one by one."
+        return Later(None, "batches and jobs are billed then.", hint)
 
     def _opened(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a body with the provider's own ids and names, checked."""
