@@ -101,8 +101,8 @@ class Call:
             request_id=request_id_of(scope), time=utc_now(), stage=gateway.stage, path=errand.path[:200]
         )
         self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT), writable=scope.get(WRITABLE))
-        self._deadline = Deadline(gateway.settings.gateway.timeouts.total)
         self._task = asyncio.current_task()
+        self._deadline = Deadline(gateway.settings.gateway.timeouts.total, self._task)
         self._interruption: WorkbenchError | ClientLeft | None = None
         self._open = True
         self._asking = False

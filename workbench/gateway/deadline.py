@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from workbench.errors import ProviderTimeout
@@ -59,11 +60,13 @@ class Deadline:
         "due",
     )
 
-    def __init__(self, total: float) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, total: float, task: asyncio.Task[Any] | None = None) -> None:
+        """Bound what a task does, the one that runs now if none is given, to `total` seconds."""
+        self._task = task or asyncio.current_task()
+        assert self._task is not None
+        self._loop = self._task.get_loop()
         watch = _watches.get(self._loop)
         self._watch = watch if watch is not None else _watches.setdefault(self._loop, _Watch())
-        self._task = asyncio.current_task()
         self._total = total
         self._total_due = self._loop.time() + total
         self._fired = False

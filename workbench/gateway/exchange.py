@@ -35,7 +35,7 @@ class Exchange:
 
     __slots__ = (
         "_chunked", "_chunks", "_connection", "_delivered", "_expects_continue", "_head", "_left", "_size", "_waiter",
-        "begun", "complete", "disconnected", "keep_alive", "more_body", "scope",
+        "begun", "complete", "disconnected", "keep_alive", "more_body", "scope", "task",
     )  # fmt: skip
 
     def __init__(self, connection: GatewayProtocol, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
@@ -51,6 +51,8 @@ class Exchange:
         """Whether the answer has a status."""
         self.complete = False
         """Whether the answer is out."""
+        self.task: asyncio.Task[None] | None = None
+        """What lets the application answer."""
         self._expects_continue = expects_continue
         self._chunks: list[bytes] = []
         self._size = 0
@@ -67,7 +69,8 @@ class Exchange:
         except Exception:  # noqa: BLE001 - the connection must know that there is no answer
             _log.exception("a request failed where nothing answers for it")
         finally:
-            self._connection.forget_task()
+            self._connection.forget_task(self.task)
+            self.task = None
             if not (self.complete or self.disconnected):
                 self.keep_alive = False
                 self._finish()

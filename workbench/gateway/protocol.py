@@ -323,11 +323,12 @@ class GatewayProtocol(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._state.tasks.add(self._loop.create_task(exchange.run(self._app)))
+        exchange.task = task = self._loop.create_task(exchange.run(self._app))
+        self._state.tasks.add(task)
 
-    def forget_task(self) -> None:
-        """Forget the task that runs now: its exchange is over."""
-        self._state.tasks.discard(asyncio.current_task())
+    def forget_task(self, task: asyncio.Task[None] | None) -> None:
+        """Forget the task of an exchange that is over."""
+        self._state.tasks.discard(task)
 
     def answered(self, exchange: Exchange) -> None:
         """Turn to the next request."""

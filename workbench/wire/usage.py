@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from operator import add
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What one call used. `input` holds `cached_input` and `cache_write`; `output` holds `reasoning`.
 
     Tokens of sound and pictures are within input and output, and counted beside them because their price differs.
@@ -40,9 +41,13 @@ class Usage:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both used together."""
+        return Usage(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
     def as_dict(self) -> dict[str, float]:
         """Return the counts by their ledger names."""
-        return asdict(self)
+        return msgspec.structs.asdict(self)
 
     @classmethod
     def from_openai(cls, usage: dict[str, Any]) -> Usage:

@@ -15,15 +15,18 @@ MINUTE = 60 * SECOND
 class Window:
     """One sliding minute in a key's row: its sum, the oldest second that counts, then (amount, last time) a second."""
 
-    __slots__ = ("_at", "_cells")
+    __slots__ = ("_at", "_cells", "_same_until")
 
     def __init__(self, cells: Cells, at: int) -> None:
         self._cells = cells
         self._at = at
+        self._same_until = 0  # nothing leaves the minute before: the oldest second is over, no more is added to it
 
     def used(self, now: int) -> int:
         """Return the amount of the last 60 seconds, and forget what was before."""
         cells, at = self._cells, self._at
+        if now < self._same_until:
+            return cells[at]
         second, oldest = now // SECOND, cells[at + 1]
         if oldest == second:
             return cells[at]
@@ -34,7 +37,8 @@ class Window:
         while oldest < second:
             place = at + 2 + 2 * (oldest % BUCKETS)
             if amount := cells[place]:
-                if cells[place + 1] + MINUTE > now:
+                if (until := cells[place + 1] + MINUTE) > now:
+                    self._same_until = until
                     break
                 total -= amount
                 cells[place] = 0

@@ -5,10 +5,10 @@ Source: Anthropic's API reference, messages, streaming and errors.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.access.credentials import presented

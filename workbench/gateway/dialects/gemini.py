@@ -101,7 +101,7 @@ class GenerateReader(Reader):
         usage = super().usage(question_bytes=question_bytes)
         if self._finished or usage.output_tokens >= self.frames:
             return usage
-        return replace(usage, output_tokens=self.frames)
+        return msgspec.structs.replace(usage, output_tokens=self.frames)
 
 
 class PredictReader(Reader):

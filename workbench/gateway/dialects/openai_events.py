@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from workbench.gateway.dialects.openai import UsageReader
 from workbench.gateway.dialects.reader import MOST_COUNTED, MOST_SECONDS, Reader, Sign
@@ -172,7 +172,7 @@ class PicturesReader(EventsReader):
         self.take_openai(usage)
         now = _of_pictures(self.stated or Usage())
         if before is not None:
-            now = _sum(before, now)
+            now = before + now
         self.stated = replace(now, images=self._made)
         return Sign.LAST if self._made >= self._awaited else Sign.PASS
 
@@ -330,12 +330,6 @@ def _of_pictures(usage: Usage) -> Usage:
     if usage.image_output_tokens or not usage.output_tokens:
         return usage
     return replace(usage, image_output_tokens=usage.output_tokens)
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    theirs = other.as_dict()
-    both: dict[str, Any] = {name: count + theirs[name] for name, count in one.as_dict().items()}
-    return Usage(**both)
 
 
 def seconds_of(head: bytes, size: int) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from workbench.gateway.dialects.gemini import usage_of
 from workbench.gateway.dialects.reader import can_be
@@ -52,13 +52,8 @@ class LiveMeter:
         stated = response.get("usage") if isinstance(response, dict) else told.get("usageMetadata")
         usage = _of_response(stated) if isinstance(response, dict) else usage_of(stated)
         if usage is not None and can_be(usage):
-            self._stated = _sum(self._stated, usage)
+            self._stated = self._stated + usage
             self.told, self._pieces = True, 0
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    theirs: dict[str, Any] = other.as_dict()
-    return replace(one, **{name: count + theirs[name] for name, count in one.as_dict().items()})
 
 
 def _of_response(usage: object) -> Usage | None:

@@ -14,6 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
+from time import monotonic
 
 import aiohappyeyeballs
 import aiohttp
@@ -74,7 +75,7 @@ class Pool:
         idle = self._idle.get(place)
         if not idle:
             return None
-        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        oldest = monotonic() - _IDLE_SECONDS
         while idle and idle[0].idle_since < oldest:
             idle.popleft().close()
         while idle:
@@ -208,7 +209,7 @@ class Answer:
                 raise self._error
             else:
                 self._connection.resume()
-                self._waiter = asyncio.get_running_loop().create_future()
+                self._waiter = self._connection.future()
                 await self._waiter
 
     def _unpacked(self, data: bytes, unpack: zlib._Decompress) -> bytes:
@@ -273,7 +274,7 @@ class _Connection(asyncio.Protocol):
         self.usable = True
         """Whether another request may be sent."""
         self.idle_since = 0.0
-        """When the last answer was over, by the event loop's clock."""
+        """When the last answer was over, by the monotonic clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -298,6 +299,10 @@ class _Connection(asyncio.Protocol):
         """Close it now."""
         self.usable = False
         self._transport.abort()
+
+    def future(self) -> asyncio.Future[None]:
+        """Return what somebody can wait for."""
+        return self._loop.create_future()
 
     def resume(self) -> None:
         """Read on."""
@@ -380,7 +385,7 @@ class _Connection(asyncio.Protocol):
         self.resume()
         answer.end()
         if again and self.usable:
-            self.idle_since = self._loop.time()
+            self.idle_since = monotonic()
             self._pool.give_back(self, self._place)
         else:
             self.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -77,7 +77,7 @@ class Tally:
             return
         share = self.share(model)
         share.answers += 1
-        share.usage = _sum(share.usage, usage)
+        share.usage = share.usage + usage
         if share.rate is not None:
             share.cost_usd += share.rate.graded(self._grade).cost(usage)
 
@@ -106,8 +106,3 @@ def _usage_of(told: dict[str, Any]) -> Usage | None:
         return Usage.from_openai(told)
     except (TypeError, ValueError, AttributeError, OverflowError):
         return None
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    theirs: dict[str, Any] = other.as_dict()
-    return replace(one, **{name: count + theirs[name] for name, count in one.as_dict().items()})

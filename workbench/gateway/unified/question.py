@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import msgspec
@@ -104,7 +103,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         pieces, searches = self.pieces, self._searches()
         if pieces is _NOTHING:  # nearly all questions, and it takes a fraction of the time
             return Usage(input_tokens=tokens, queries=searches)
-        return replace(pieces, input_tokens=pieces.input_tokens + tokens, queries=pieces.queries + searches)
+        return msgspec.structs.replace(
+            pieces, input_tokens=pieces.input_tokens + tokens, queries=pieces.queries + searches
+        )
 
     def _searches(self) -> int:
         """Return how many searches a model may make that is given the tool for it."""
