@@ -32,6 +32,7 @@ from workbench.gateway.access.features import check_features
 from workbench.gateway.access.keys import Key, UnknownKey
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
+from workbench.gateway.admission.measured import later
 from workbench.gateway.admission.short import LeaseShort
 from workbench.gateway.admission.ticket import FREE, Ticket
 from workbench.gateway.audit.bodies import Tape
@@ -527,9 +528,9 @@ class Call:
         row = self._row
         row.outcome, row.status, row.error_code = outcome, status, error_code
         if self.attempt is None or not row.attempts or not self.reader.produced:
-            row.cost_usd = self._lost_usd
-            row.cost_source = "estimated" if self._lost_usd else None
-            self.ticket.settle(cost_usd=self._lost_usd, tokens=0)
+            row.cost_usd = self._lost_usd + self._begun_unseen()
+            row.cost_source = "estimated" if row.cost_usd else None
+            self.ticket.settle(cost_usd=row.cost_usd, tokens=0)
             self._let_go(None if outcome == "client_left" else 0)
             return
         usage = self.reader.usage(question_bytes=self.question.size)
@@ -539,6 +540,11 @@ class Call:
             row.cost_usd, row.cost_source = (row.cost_usd or 0.0) + self._lost_usd, "estimated"
         if self.ticket.settle(cost_usd=row.cost_usd or 0.0, tokens=usage.total_tokens):
             self._gateway.issuer.stop(str(row.key_id), OVERRUN)
+
+    def _begun_unseen(self) -> float:
+        """Return what work may cost that was begun, if it was, though no answer told of it."""
+        work = later(self.question) if self._row.attempts else None
+        return 0.0 if work is None else work.lost_usd
 
     def _given_up(self, error: WorkbenchError) -> None:
         """Note that an attempt failed; one that was given up may have been worked on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from time import monotonic_ns
+from types import MappingProxyType
 from typing import Any
 
 from workbench.gateway.access.keys import Key, KeyTable
@@ -14,7 +15,7 @@ from workbench.gateway.admission.cells import Counters, OwnCounters
 from workbench.gateway.admission.gauge import Gauge
 from workbench.gateway.admission.leased import Deposits, Lessors
 from workbench.gateway.admission.measured import Measured, Sized
-from workbench.gateway.admission.purse import Threshold, dollars, picodollars
+from workbench.gateway.admission.purse import Threshold, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.standing import standing, standing_for_caller
@@ -26,6 +27,7 @@ from workbench.gateway.notices import Notices
 
 _FEW = 1000
 _MOST_NAMED = 8000
+_NOTHING_HELD: Mapping[Gauge, int] = MappingProxyType({})
 """Subjects that rules may give counters of their own; all others of a rule share one, lest invented names fill it."""
 SpentBy = Mapping[SubjectKind, Mapping[str, Spent]]
 """What the ledger has of subjects, by kind and name."""
@@ -52,6 +54,8 @@ class Admission:
         """Lets somebody hear of what happens here."""
         self.holds_places = False
         """Whether any model or provider is held to something."""
+        self.bounds_models = False
+        """Whether any model has a budget."""
         self.deposits: Deposits | None = None
         """Who keeps money for what is paid later; None: it is kept in memory alone."""
         self.kept: Mapping[Subject, int] = {}
@@ -121,6 +125,7 @@ class Admission:
                 self._spent[kind] = dict(spent.get(kind, {}))
         self._rules = rules
         self.holds_places = rules.about("model") or rules.about("provider")
+        self.bounds_models = rules.bounds("model")
         self._forget_found()
 
     def raise_budgets(self, raises: Iterable[Raise]) -> None:
@@ -246,22 +251,25 @@ class Admission:
         gauges.update((gauge, None) for gauge in self._gauges.values() if gauge.terms.subject in whose)
         return list(gauges)
 
-    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> float:
-        """Take back what is kept for a thing that has ended; return it, in US dollars. Raises Unavailable."""
-        if self.deposits is None:
-            return 0.0
-        amount = await self.deposits.withdraw(due_id, gauges)
-        with self.lock:
-            for gauge in gauges:
-                gauge.withdraw(amount)
-        return dollars(amount)
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> dict[Gauge, int]:
+        """Hold here what is kept for a thing that has ended, until it is charged or deposited again.
 
-    def charge(self, gauges: Iterable[Gauge], cost_usd: float) -> None:
-        """Book what has ended, for which no call holds anything."""
+        Returns who holds how much, in picodollars. Raises Unavailable.
+        """
+        if self.deposits is None:
+            return {}
+        held = await self.deposits.withdraw(due_id, gauges)
+        with self.lock:
+            for gauge, amount in held.items():
+                gauge.withdraw(amount)
+        return held
+
+    def charge(self, gauges: Iterable[Gauge], cost_usd: float, held: Mapping[Gauge, int] = _NOTHING_HELD) -> None:
+        """Book what has ended, in the place of what is held for it."""
         passed: list[tuple[Terms, Threshold]] = []
         with self.lock:
             for gauge in gauges:
-                gauge.charge(picodollars(cost_usd))
+                gauge.charge(picodollars(cost_usd), held=held.get(gauge, 0))
                 if gauge.binds_money:
                     passed += [(gauge.terms, threshold) for threshold in gauge.purse.warnings()]
         for terms, threshold in passed:

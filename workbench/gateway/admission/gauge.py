@@ -224,12 +224,13 @@ class Gauge:
             room = max(0, self.money.left)
         return room, self.purse.left()
 
-    def charge(self, amount: int) -> None:
-        """Book money for which no call holds anything."""
+    def charge(self, amount: int, *, held: int = 0) -> None:
+        """Book money that no call spends, in the place of what is held for it."""
         self._turn()
+        self.purse.hold(-held, self._share)
         self.purse.spend(amount)
         if self.money is not None:
-            self.money.settle(0, amount)
+            self.money.settle(held, amount)
 
     def deposit(self, amount: int) -> None:
         """Go on to hold for a batch what a call held; the lease knows of it."""
@@ -237,7 +238,8 @@ class Gauge:
         self.purse.deposited += amount
 
     def withdraw(self, amount: int) -> None:
-        """Hold nothing more for a batch; the lease knows of it."""
+        """Hold here what was kept for a batch, until it is charged; the lease knows of it."""
+        self.purse.hold(amount, self._share)
         self.purse.deposited -= amount
 
     def catch_up(self, spent: int, *, day: tuple[int, int], month: tuple[int, int]) -> None:

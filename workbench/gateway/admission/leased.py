@@ -54,10 +54,10 @@ class Deposits(Protocol):
         Raises Unavailable.
         """
 
-    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> int:
-        """Lease to gauges what is kept for a thing that has ended, to pay it from that; return it, in picodollars.
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> dict[Gauge, int]:
+        """Lease to gauges what is kept for a thing that has ended; they hold it until it is charged.
 
-        Raises Unavailable.
+        Returns which of them hold how much, in picodollars. Raises Unavailable.
         """
 
 

@@ -175,18 +175,20 @@ class MoneyLeases:
                     gauge.money.held -= amount
         return True
 
-    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> int:
-        """Lease to gauges what is kept for a thing; what they do not need of it they give back."""
+    async def withdraw(self, due_id: str, gauges: Collection[Gauge]) -> dict[Gauge, int]:
+        """Lease to gauges what is kept for a thing, and hold it; what is not spent of it they give back then."""
         accounts = {gauge.terms.row: gauge.money for gauge in gauges if isinstance(gauge.money, MoneyAccount)}
+        held: dict[Gauge, int] = {}
         async with self._lock:
             amount, leased = await self._as_lessee(lambda lessee: self._store.withdraw(lessee, due_id, list(accounts)))
             for row in leased:
                 account = accounts[row]
                 self._know(account)
-                account.left += amount
+                account.held += amount
                 account.idle = 0
+                held[account.gauge] = amount
             self._keep_looking()
-        return amount
+        return held
 
     # -- more --------------------------------------------------------------------------------------------------------
 

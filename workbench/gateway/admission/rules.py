@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from re import compile as compile_pattern
 
-from workbench.gateway.access.limits import Budget, Limits
+from workbench.gateway.access.limits import NO_BUDGET, Budget, Limits
 from workbench.gateway.admission.subject import KINDS, Subject, SubjectKind, Terms
 from workbench.settings import LimitSettings
 
@@ -70,6 +70,10 @@ class Rules:
     def about(self, kind: SubjectKind) -> bool:
         """Tell whether there is a rule of a kind of subject."""
         return bool(self._by_kind[kind])
+
+    def bounds(self, kind: SubjectKind) -> bool:
+        """Tell whether a rule refuses calls for the money of a kind of subject."""
+        return any(rule.budget != NO_BUDGET and not rule.shadow for rule in self._by_kind[kind])
 
     def kinds(self) -> list[SubjectKind]:
         """Return the kinds of subjects that there are rules of."""

@@ -268,6 +268,11 @@ class HeldTicket(Ticket):
 
     def _hold_for(self, work: Later, terms: Terms) -> None:
         """Hold what work may cost that is billed when it has ended."""
+        if self._desk.bounds_models:
+            raise BilledLater(
+                f"{terms.subject} has a budget, and so have models here, of which nothing can be kept for a batch.",
+                hint="Use a key that no budget binds, or send the calls one by one.",
+            )
         if work.most_usd is None:
             raise BilledLater(
                 f"{terms.subject} has a budget, and what this may cost is not known before it ends: {work.unknown}",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
+from time import time
 
 from workbench.gateway.ledger.price_table import Entry, PriceTable, share_of
 from workbench.gateway.ledger.rate import MILLION, NO_EXTRAS, Extras, Rate, TokenPrices
@@ -34,6 +35,8 @@ class PriceBook:
         self._known: dict[Deployment, Entry] = {}
         self._named: dict[_Place, Entry] = {}
         self._table = PriceTable({}, None)
+        self.read_at = time()
+        """When the prices were read, in seconds since the epoch."""
 
     def load(self, deployments: Iterable[Deployment], *, more: bool = False) -> None:
         """Look up every deployment; with `more`, callers will name others.
@@ -44,13 +47,20 @@ class PriceBook:
         if more or any(deployment.kind != "local" for deployment in deployments):
             self._table = PriceTable.read()
         self._known = {deployment: self._look_up(deployment) for deployment in deployments}
+        self.read_at = time()
 
-    def of(self, deployment: Deployment, time: str | None = None) -> Entry:
+    def of(self, deployment: Deployment, at: str | None = None) -> Entry:
         """Return what is known of a deployment, or of a provider's model that is not configured, at a time."""
         known = self._known.get(deployment)
         if known is None:
             known = self._named_one(deployment)
-        return known.at(time or utc_now()) if known.later else known
+        return known.at(at or utc_now()) if known.later else known
+
+    def to_come(self, deployment: Deployment) -> list[Entry]:
+        """Return what is known of a deployment now, and from each later day on that the settings name."""
+        now = utc_now()
+        known = self._known.get(deployment) or self._named_one(deployment)
+        return [known.at(now), *(entry for since, entry in known.later if since > now)]
 
     def history(self, deployment: Deployment) -> list[tuple[str | None, Rate]]:
         """Return the prices of a deployment in their order, each with the day that it holds from; None: ever since."""

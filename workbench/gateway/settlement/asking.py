@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -54,7 +55,7 @@ class Asking:
             for line in answer.body.split(b"\n"):
                 yield line
             return
-        async for line in lines_of(_pieces(answer)):
+        async for line in lines_of(_pieces(answer), longest=math.inf):  # as long as answers are
             yield line
 
     async def _get(self, due: Due, operation: str, *, below: str, whole: bool, files: bool = False) -> Whole | Stream:

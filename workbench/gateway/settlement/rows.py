@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from workbench.gateway.admission.purse import dollars
 from workbench.gateway.dialects.reader import MOST_COUNTED
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.row import LedgerRow
@@ -16,6 +17,8 @@ from workbench.gateway.unified.objects.kinds import BATCH, JOB, RESPONSE
 from workbench.settings import Kind
 
 _ID_DIGITS = 32
+RESULTS_GONE = "results_gone"
+"""Why nobody knows what a thing cost."""
 
 
 def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
@@ -46,12 +49,28 @@ def row_of_job(
     return row
 
 
+def row_of_unknown(due: Due, *, time: str, known_usd: float = 0.0) -> LedgerRow:
+    """Return the row of what nobody will know the cost of: what was kept for it, if anything was, but for the rest."""
+    row = _bare_row(due, "", time=time, what={})
+    row.outcome, row.error_code, row.status = "unknown", RESULTS_GONE, None
+    row.cost_usd, row.cost_source = (None, "unknown")
+    if due.held is not None:
+        row.cost_usd, row.cost_source = max(0.0, round(dollars(due.held) - known_usd, 12)), "estimated"
+    return row
+
+
 def request_id(due: Due, model: str) -> str:
     """Return the id of a row: it comes from the thing, so that no other run writes it again."""
     return f"req_{hashlib.sha256(f'{due.id}{chr(10)}{model}'.encode()).hexdigest()[:_ID_DIGITS]}"
 
 
 def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) -> LedgerRow:
+    row = _bare_row(due, name, time=time, what=what)
+    row.model, row.deployment, row.region = share.name, share.deployment.label, share.deployment.region
+    return row
+
+
+def _bare_row(due: Due, name: str, *, time: str, what: dict[str, int]) -> LedgerRow:
     kind = {JOB.name: JOB, RESPONSE.name: RESPONSE}.get(due.kind, BATCH)
     path = f"/v1/{kind.path}" if due.path == UNIFIED else f"/{due.provider}{due.path.partition('?')[0]}"
     tags = {"settled": due.upstream_id, **{key: str(count) for key, count in what.items()}}
@@ -65,9 +84,6 @@ def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) 
         use_case=due.use_case,
         priority="batch",
         path=path[:200],
-        model=share.name,
-        deployment=share.deployment.label,
-        region=share.deployment.region,
         provider=due.provider,
         stream=0,
         status=200,

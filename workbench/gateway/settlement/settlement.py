@@ -6,35 +6,30 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ProviderError, Unavailable, WorkbenchError
+from workbench.gateway.admission.gauge import OVERRUN
+from workbench.gateway.admission.purse import dollars, picodollars
 from workbench.gateway.admission.subject import Subject
-from workbench.gateway.settlement.asking import Asking
-from workbench.gateway.settlement.hours import due_hours, row_of_hours
-from workbench.gateway.settlement.rows import row_of_job, rows_of_batch
-from workbench.gateway.settlement.store import BATCH, HOURS, JOB, MESSAGES, RESPONSE, TAKEN_SECONDS, Due
-from workbench.gateway.settlement.tally import Tally
+from workbench.gateway.settlement.bill import GONE, bill_of
+from workbench.gateway.settlement.hours import due_hours
+from workbench.gateway.settlement.rows import row_of_unknown
+from workbench.gateway.settlement.store import TAKEN_SECONDS, Due
 from workbench.gateway.times import utc_text
 
 if TYPE_CHECKING:
+    from workbench.gateway.admission.gauge import Gauge
     from workbench.gateway.ledger.row import LedgerRow
     from workbench.gateway.parts import Parts
 
 _log = logging.getLogger("workbench.gateway.settlement")
 
-_ENDED = {
-    BATCH: frozenset({"completed", "failed", "expired", "cancelled"}),
-    JOB: frozenset({"succeeded", "failed", "cancelled"}),
-    MESSAGES: frozenset({"ended"}),
-    RESPONSE: frozenset({"completed", "failed", "incomplete", "cancelled"}),
-}
-"""States in which nothing more is charged."""
-_STAYS = frozenset({"provider_not_found", "not_found"})
-"""What a provider says of a thing that is gone for good."""
+_GIVEN_UP_SECONDS = 30 * 86_400
+"""After so long, what is kept for a thing of a provider that is not configured any more counts as spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class Settlement:
         store = self._gateway.objects.settlements
         try:
             async with self._keeping(due):
-                rows, note = await self._rows(due)
+                rows, note = await self._rows(due, run)
                 if rows is None:
                     run.waiting += 1
                     await asyncio.to_thread(store.give_back, due, note)
@@ -107,14 +102,9 @@ class Settlement:
                 await asyncio.to_thread(store.settled, due, cost_usd=cost, note=note)
                 run.settled += 1
         except (WorkbenchError, OSError) as error:
-            if isinstance(error, ProviderError) and error.error_code in _STAYS:
-                if due.held is not None:
-                    await self._pay(due, [], run)
-                await asyncio.to_thread(store.settled, due, cost_usd=None, note=f"gone: {error}")
-            else:
-                await asyncio.to_thread(store.give_back, due, str(error))
+            await asyncio.to_thread(store.give_back, due, str(error))
             _log.warning("%s %s at %s is not settled: %s", due.kind, due.upstream_id, due.provider, error)
-            run.problems.append(Problem(due.kind, due.provider, due.upstream_id, str(error)))
+            run.problems.append(_problem(due, error))
 
     @asynccontextmanager
     async def _keeping(self, due: Due) -> AsyncIterator[None]:
@@ -132,39 +122,25 @@ class Settlement:
         finally:
             beating.cancel()
 
-    async def _rows(self, due: Due) -> tuple[list[LedgerRow] | None, str]:
-        """Return the ledger rows of a thing, None while it has not ended, and how it stands."""
-        upstream = self._gateway.upstream
-        if due.kind == HOURS:
-            return [row_of_hours(due, upstream.models, stage=self._gateway.stage)], "booked"
-        provider = upstream.providers.get(due.provider)
-        if provider is None:
-            raise ProviderError(
-                f"Provider {due.provider!r} is not configured any more.", hint="The admin names it again to settle."
-            )
-        asking = Asking(provider, upstream.client)
-        told = await asking.about(due)
-        state = str(told.get("processing_status") if due.kind == MESSAGES else told.get("status"))
-        if state not in _ENDED[due.kind]:
-            return None, state
-        ended = utc_text(_ended_at(told, due))
-        if due.kind == JOB:
-            row = row_of_job(due, told, upstream.models, upstream.prices, kind=provider.kind, time=ended)
-            rows = [] if row is None else [row]
-        else:
-            grade = str(told.get("service_tier") or "") if due.kind == RESPONSE else "batch"
-            tally = Tally(
-                upstream.models, upstream.prices, provider=due.provider, kind=provider.kind, time=ended, grade=grade
-            )
-            if due.kind == RESPONSE:
-                tally.answer(told)
-            elif due.kind == MESSAGES or told.get("output_file_id"):
-                async for line in asking.results(due, told):
-                    tally.line(line)
-            rows = rows_of_batch(due, tally, time=ended)
-        for row in rows:
+    async def _rows(self, due: Due, run: Run) -> tuple[list[LedgerRow] | None, str]:
+        """Return the ledger rows of a thing, None while it has not ended, and how it stands.
+
+        Of one that is gone nobody will know what it cost: what was kept for it counts as spent.
+        """
+        try:
+            rows, note = await bill_of(due, self._gateway)
+        except ProviderError as error:
+            if not (error.error_code in GONE or self._is_given_up(due)):
+                raise
+            run.problems.append(_problem(due, error))
+            rows, note = [row_of_unknown(due, time=utc_text(time.time()))], f"gone: {error}"
+        for row in rows or ():
             row.stage = self._gateway.stage
-        return rows, state
+        return rows, note
+
+    def _is_given_up(self, due: Due) -> bool:
+        gone = due.provider not in self._gateway.upstream.providers
+        return gone and due.held is not None and time.time() - due.created_at > _GIVEN_UP_SECONDS
 
     async def _pay(self, due: Due, rows: list[LedgerRow], run: Run) -> None:
         """Write the rows of a thing, and book them on those who pay, in the place of what was kept for it."""
@@ -172,16 +148,31 @@ class Settlement:
         key = gateway.keys.head(due.account or "") or gateway.keys.get(due.key_id or "")
         subjects = _subjects(due)
         gateway.spool.check()
-        held = 0.0
-        if due.held is not None:
-            held = await desk.withdraw(due.id, desk.paying(key, subjects))
+        payers = desk.paying(key, subjects)
+        held = await desk.withdraw(due.id, payers)
+        paid: list[LedgerRow] = []
+        try:
+            for row in rows:
+                paid += [row] if await self._write(row, run) else []
+        except BaseException:
+            # Rows that are written are not written again, so they are charged now; the rest is for the next run.
+            self._charge(payers, paid, {})
+            if held:
+                await asyncio.shield(desk.deposit(due.id, held))
+            raise
+        self._charge(payers, paid, held)
+        cost, most = sum(row.cost_usd or 0.0 for row in rows), dollars(max(held.values(), default=0))
+        if key is not None and held and picodollars(cost) > max(held.values()):
+            desk.stop(key, cost_usd=cost, held_usd=most)
+            gateway.issuer.stop(key.id, OVERRUN)
+
+    def _charge(self, payers: list[Gauge], rows: list[LedgerRow], held: Mapping[Gauge, int]) -> None:
+        """Book rows on those who pay, in the place of what they hold, and on the models that answered."""
+        desk = self._gateway.admission
+        desk.charge(payers, sum(row.cost_usd or 0.0 for row in rows), held)
         for row in rows:
-            if await self._write(row, run) and row.cost_usd:
-                models = [Subject("model", row.model)] if row.model else []
-                desk.charge(desk.paying(key, [*subjects, *models]), row.cost_usd)
-        cost = sum(row.cost_usd or 0.0 for row in rows)
-        if key is not None and held and cost > held:
-            desk.stop(key, cost_usd=cost, held_usd=held)
+            models = desk.paying(None, [Subject("model", row.model)]) if row.model else []
+            desk.charge(models, row.cost_usd or 0.0)
 
     async def _write(self, row: LedgerRow, run: Run) -> bool:
         """Write a row; return False where a run before this one did."""
@@ -207,11 +198,5 @@ def _subjects(due: Due) -> list[Subject]:
     return subjects
 
 
-def _ended_at(told: dict[str, Any], due: Due) -> float:
-    """Return when a thing ended, as far as its provider can be believed; the price of that time holds."""
-    now = time.time()
-    for name in ("completed_at", "finished_at", "cancelled_at", "expired_at", "failed_at"):
-        ended = told.get(name)
-        if isinstance(ended, int | float) and not isinstance(ended, bool):
-            return max(due.created_at, min(float(ended), now))
-    return now
+def _problem(due: Due, error: Exception) -> Problem:
+    return Problem(due.kind, due.provider, due.upstream_id, str(error))

@@ -117,8 +117,8 @@ class SettlementStore:
         self._set(due, taken_until=None, note=note[:400])
 
     def settled(self, due: Due, *, cost_usd: float | None, note: str) -> None:
-        """Note that a thing is settled for good."""
-        self._set(due, taken_until=None, settled_at=time.time(), cost_usd=cost_usd, note=note[:400])
+        """Note that a thing is settled for good; nothing is kept for it any more."""
+        self._set(due, taken_until=None, settled_at=time.time(), held=None, cost_usd=cost_usd, note=note[:400])
 
     def first_of(self, kind: str) -> float | None:
         """Return when the first thing of a kind was begun; None where there is none."""

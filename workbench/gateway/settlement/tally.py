@@ -18,6 +18,8 @@ from workbench.settings import Kind
 from workbench.wire.usage import Usage
 
 _object = msgspec.json.Decoder(dict[str, Any])
+_ANSWERS = frozenset({"choices", "output", "data", "content"})
+"""Where answers stand that models are paid for; moderations have none of them."""
 
 
 @dataclass(slots=True)
@@ -52,12 +54,17 @@ class Tally:
         self._grade = grade
         self.shares: dict[str, Share] = {}
         """By the provider's own name of the model."""
+        self.unread = 0
+        """Answers that do not tell what they used."""
 
     def line(self, raw: bytes) -> None:
         """Add a line of results, of OpenAI's form or Anthropic's; one that failed cost nothing."""
+        if not raw.strip():
+            return
         try:
             told = _object.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.unread += 1
             return
         result, response = told.get("result"), told.get("response")
         if isinstance(result, dict) and result.get("type") == "succeeded":
@@ -65,15 +72,26 @@ class Tally:
         elif isinstance(response, dict) and response.get("status_code") == 200:
             self.answer(response.get("body"))
 
+    def sum(self, batch: dict[str, Any]) -> bool:
+        """Take what a batch says of all its answers, where it names their model; return whether it does."""
+        self.shares.clear()
+        self.unread = 0
+        if isinstance(batch.get("model"), str) and isinstance(batch.get("usage"), dict):
+            self.add(batch["model"][:200], batch["usage"])
+        return bool(self.shares)
+
     def answer(self, body: object) -> None:
-        """Add an answer, where it tells what it used."""
+        """Add an answer by what it says that it used; one that says nothing of that is unread."""
         if isinstance(body, dict) and isinstance(body.get("usage"), dict):
             self.add(str(body.get("model", ""))[:200], body["usage"])
+        elif not isinstance(body, dict) or not _ANSWERS.isdisjoint(body):
+            self.unread += 1
 
     def add(self, model: str, told: dict[str, Any]) -> None:
         """Add what one answer of a model says that it used."""
         usage = _usage_of(told)
         if usage is None or not can_be(usage):
+            self.unread += 1
             return
         share = self.share(model)
         share.answers += 1

@@ -11,7 +11,7 @@ from workbench.errors import InvalidInput, NotFound, PermissionDenied
 from workbench.gateway.routing.models import Deployment
 from workbench.gateway.unified.objects.references import FIELDS, may_name
 
-_LONGEST_LINE = 8 * 1024 * 1024
+LONGEST_LINE = 8 * 1024 * 1024
 OPERATIONS = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "chat",
@@ -89,16 +89,22 @@ def _checked(raw: bytes, naming: Naming, rename: Callable[[Any], Any], measure: 
     return msgspec.json.encode({**fields, "body": msgspec.Raw(told)})
 
 
-async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a text that comes in pieces; raises InvalidInput for one without end."""
-    rest = b""
+async def lines_of(pieces: AsyncIterator[bytes], *, longest: float = LONGEST_LINE) -> AsyncIterator[bytes]:
+    """Yield the lines of a text that comes in pieces; raises InvalidInput for one that is longer than it may be."""
+    rest: list[bytes] = []
+    size = 0
     async for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield line
-        if len(rest) > _LONGEST_LINE:
+        first, *others = piece.split(b"\n")
+        rest.append(first)
+        size += len(first)
+        if others:
+            yield b"".join(rest)
+            for line in others[:-1]:
+                yield line
+            rest, size = [others[-1]], len(others[-1])
+        if size > longest:
             raise InvalidInput(
-                f"A line of the batch file is over {_LONGEST_LINE} bytes.", code="invalid_batch", param="file"
+                f"A line of the batch file is over {longest:.0f} bytes.", code="invalid_batch", param="file"
             )
-    if rest:
-        yield rest
+    if size:
+        yield b"".join(rest)

@@ -58,12 +58,14 @@ class Objects:
         key: Key,
         gateway: Parts,
         *,
+        is_new: bool = False,
         most_usd: float | None = None,
         later: Later | None = None,
     ) -> dict[str, Any]:
         """Keep an object as a provider tells of it now, and return it as its owner sees it.
 
-        `most_usd` is what a batch of a file can cost, `later` the work that has begun just now.
+        `is_new` is one that was uploaded just now, `most_usd` what a batch of it can cost, `later` the work that has
+        begun.
         """
         seen: dict[str, Any] = self.told(answer, provider, key)
         now = time.time()
@@ -73,7 +75,7 @@ class Objects:
             if await asyncio.to_thread(self.store.get, file_id, owner_of(key)) is None:
                 kept.append(Stored(file_id, FILE.name, owner_of(key), provider, upstream, now, {}))
         for one in kept:
-            await asyncio.to_thread(self.store.keep, one)
+            await asyncio.to_thread(self.store.keep, one, is_new=is_new)
         if kind in (BATCH, JOB):
             due = Due(
                 kind=kind.name, provider=provider, upstream_id=str(answer["id"]), key_id=key.id,

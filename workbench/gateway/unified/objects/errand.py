@@ -11,19 +11,19 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from workbench.errors import InvalidInput, ProviderError
+from workbench.errors import Conflict, InvalidInput, ProviderError, ProviderTimeout, WorkbenchError
 from workbench.gateway.access.credentials import key_of
 from workbench.gateway.admission.later import Later
 from workbench.gateway.dialects.dialect import Dialect, Headers
 from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.dialects.openai_events import FreeReader
-from workbench.gateway.providers.provider import ConnectionDropped, Whole
+from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Whole
 from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.routing.models import Deployment, Model
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import decode, read_body
 from workbench.gateway.unified.form import Form, read_form
-from workbench.gateway.unified.objects.kinds import RESPONSE, renamed
+from workbench.gateway.unified.objects.kinds import BATCH, RESPONSE, renamed
 from workbench.gateway.unified.objects.lists import Listing
 from workbench.gateway.unified.objects.owner import owner_of
 from workbench.gateway.unified.objects.repeats import Wish
@@ -44,8 +44,18 @@ if TYPE_CHECKING:
 _NOTHING = Price(input=0, output=0)
 _LONGEST_KEY = 255
 _LONGEST_ID = 200
+_STILL_SECONDS = 10.0
+"""How long a provider is waited for that is beginning work, when nobody waits for the answer any more."""
 _fields = msgspec.json.Decoder(dict[str, Any])
 _REPEATED = (b"idempotency-replayed", b"true")
+
+
+class _Unseen(ProviderError):
+    """The connection ended before an answer told whether something was done."""
+
+
+_NOTHING_TOLD = (_Unseen, AnswerBroken, ProviderTimeout)
+"""Errors by which nobody knows whether the provider did what it was asked."""
 
 
 class ObjectErrand:
@@ -65,6 +75,7 @@ class ObjectErrand:
         self._later: Later | None = None
         self._wish: Wish | None = None
         self._begun = False
+        self._replayed = False
 
     @property
     def dialect(self) -> Dialect:
@@ -94,10 +105,11 @@ class ObjectErrand:
                 self._provider = provider_name(self._gateway)
                 self._most_usd = await check_upload(form, self._provider, key, self._gateway)
             elif action.method == "POST":
-                self._later = self._work()
+                self._later = await self._work(fields)
                 fields = self._opened(fields)
             self._provider = self._provider or provider_name(self._gateway)
             self._note_key(headers, form, fields)
+            await self._look_for_answer()
         except BaseException:
             if form is not None:
                 form.close()
@@ -131,16 +143,26 @@ class ObjectErrand:
         self._upstream_id = opening(self._action.kind, self._presented)
         self._provider = opening.provider or ""
 
-    def _work(self) -> Later | None:
-        """Return what is known of the work that begins and is paid when it has ended.
-
-        What it may cost at most is not told yet, though a file's lines are summed: settlement does not hold to it in
-        every case (files that lines name, tools, results that are deleted), and a cap must hold in each.
-        """
+    async def _work(self, fields: dict[str, Any]) -> Later | None:
+        """Return what is known of the work that begins and is paid when it has ended."""
         if not self._action.priced:
             return None
-        hint = "Use a key that no budget binds, or send the calls one by one."
-        return Later(None, "batches and jobs are billed then.", hint)
+        if self._action.kind is not BATCH:
+            return Later(None, "it trains a model.", "Use a key that no budget binds.")
+        file = str(fields.get("input_file_id"))[:_LONGEST_ID]
+        stored = await asyncio.to_thread(self._gateway.objects.store.get, file, owner_of(self._key))
+        if stored is None or stored.created_at < self._gateway.prices.read_at:
+            why = "its file was not uploaded here for a batch, or prices were read anew since."
+            return Later(None, why, "Upload the file again.")
+        why = "a model in its file has no price, or a line holds more than texts, functions and one limit of tokens."
+        hint = "Send such calls one by one, give the models prices, or use a key that no budget binds."
+        return Later(stored.most_usd, why, hint)
+
+    async def _look_for_answer(self) -> None:
+        """Look whether the request was answered before: then it begins nothing, and nothing is held for it."""
+        if self._later is not None and self._wish is not None:
+            self._replayed = await asyncio.to_thread(self._gateway.objects.repeats.is_answered, self._wish)
+            self._later = None if self._replayed else self._later
 
     def _opened(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a body with the provider's own ids and names, checked."""
@@ -175,7 +197,7 @@ class ObjectErrand:
             provider=provider,
             kind=settings.kind,
             model=self._action.kind.path,
-            price=None if self._action.priced else _NOTHING,
+            price=None if self._action.priced and not self._replayed else _NOTHING,
         )
         model = Model(name=deployment.label, task="objects", deployments=(deployment,))
         looks = self._action.method == "GET"  # anything else may have been done although the answer is an error
@@ -197,21 +219,58 @@ class ObjectErrand:
             if before is not None:
                 return Whole(before, None, headers=(_REPEATED,), asked=False)
             self._begun = True
+            if self._replayed:  # a moment ago there was an answer, so nothing is held
+                raise Conflict("The answer to this request is kept no longer.", hint="Send it again.")
+        if self._later is not None:
+            return await self._begin(provider, question, self._later)
+        answer = await self._answer(provider, question)
+        if not isinstance(answer, Whole) or (self._action.kind is RESPONSE and self._action.does != "delete"):
+            return answer
+        return await self._noted(answer)
+
+    async def _begin(self, provider: Provider, question: Question, later: Later) -> Whole | Stream:
+        """Begin work that is paid later, and note it, even if the caller leaves meanwhile.
+
+        Where no answer tells whether it has begun, it counts as lost: its most is charged.
+        """
+
+        async def begun() -> Whole:
+            later.lost = True  # until an answer tells
+            try:
+                answer = await self._answer(provider, question)
+            except WorkbenchError as error:
+                later.lost = isinstance(error, _NOTHING_TOLD)
+                raise
+            assert isinstance(answer, Whole)
+            seen = await self._seen(answer)
+            later.lost = False
+            return seen
+
+        work = asyncio.ensure_future(begun())
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, if nobody waits any more
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({work}, timeout=_STILL_SECONDS)
+            finally:
+                work.cancel()
+            raise
+
+    async def _answer(self, provider: Provider, question: Question) -> Whole | Stream:
+        """Ask the provider."""
         try:
             if question.stream:
                 return await provider.stream(question, "")
-            answer = await provider.answer(question, "")
+            return await provider.answer(question, "")
         except ConnectionDropped as error:
             if self._action.method == "POST":  # it may have been done: not again by itself
-                raise ProviderError(error.message, hint="Look whether it was done before you send it again.") from error
+                raise _Unseen(error.message, hint="Look whether it was done before you send it again.") from error
             raise
         except ProviderError as error:
             if error.error_code == "provider_not_found" and self._presented:
                 raise unknown(self._presented) from error
             raise
-        if not isinstance(answer, Whole) or (self._action.kind is RESPONSE and self._action.does != "delete"):
-            return answer
-        return await self._noted(answer)
 
     async def _noted(self, answer: Whole) -> Whole:
         """Return an answer as its owner is to see it; what it tells is kept even if the caller leaves meanwhile."""
@@ -235,8 +294,8 @@ class ObjectErrand:
             return answer
         if self._action.does in ("upload", "create", "show") and isinstance(told.get("id"), str):
             seen = await objects.keep(
-                self._action.kind, self._provider, told, self._key, self._gateway, most_usd=self._most_usd,
-                later=self._later,
+                self._action.kind, self._provider, told, self._key, self._gateway,
+                is_new=self._action.does == "upload", most_usd=self._most_usd, later=self._later,
             )  # fmt: skip
         else:
             seen = objects.told(told, self._provider, self._key)

@@ -79,6 +79,14 @@ class Repeats:
             )
         return bytes(found["answer"])
 
+    def is_answered(self, wish: Wish) -> bool:
+        """Tell whether the answer to a request is kept."""
+        table = repeats_table
+        known = sa.select(table.c.key).where(_of(wish), table.c.fingerprint == wish.fingerprint)
+        fresh = known.where(table.c.answer.is_not(None), table.c.created_at >= time.time() - LASTS_SECONDS)
+        with self._state.transaction() as connection:
+            return connection.execute(fresh).first() is not None
+
     def keep(self, wish: Wish, answer: bytes) -> None:
         """Keep the answer."""
         with self._state.transaction() as connection:

@@ -48,10 +48,12 @@ class ObjectStore:
         """Return the secret that ids are sealed with."""
         return self._state.secret(_NAME)
 
-    def keep(self, stored: Stored) -> None:
-        """Keep an object, or how it is seen now; when it was made stays."""
+    def keep(self, stored: Stored, *, is_new: bool = False) -> None:
+        """Keep an object, or how it is seen now; when it was made stays, but of one `is_new`."""
         table = stored_objects_table
-        fields = {"seen": stored.seen}
+        fields: dict[str, Any] = {"seen": stored.seen}
+        if is_new:  # a provider may give the id of an older one again
+            fields |= {"created_at": stored.created_at, "most_usd": stored.most_usd}
         where = sa.and_(table.c.id == stored.id, table.c.owner == stored.owner)
         with self._state.transaction() as connection:
             update = table.update().where(where).values(**fields)
@@ -63,9 +65,7 @@ class ObjectStore:
                 owner=stored.owner,
                 provider=stored.provider,
                 upstream_id=stored.upstream_id,
-                created_at=stored.created_at,
-                most_usd=stored.most_usd,
-                **fields,
+                **{"created_at": stored.created_at, "most_usd": stored.most_usd, **fields},
             )
             try:
                 with connection.begin_nested():

@@ -38,7 +38,7 @@ async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> f
     most, prices = BatchMost(), gateway.prices
 
     def measure(url: str, body: bytes, deployment: Deployment) -> None:
-        most.add(url, body, prices.of(deployment.paid_by_call()))
+        most.add(url, body, prices.to_come(deployment.paid_by_call()))
 
     kept = Kept()
     form.replace("file", kept)
