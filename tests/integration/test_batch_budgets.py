@@ -308,16 +308,20 @@ def test_a_caller_who_leaves_while_a_batch_begins_pays_it_all_the_same(
     assert ana.left() == pytest.approx(CAP - LINE_USD)
 
 
-@pytest.mark.parametrize("fault", ["reset", "hang", "malformed"])
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "reset"}, {"kind": "hang"}, {"kind": "malformed"}, {"kind": "html"}, {"kind": "status", "status": 504}],
+    ids=lambda fault: fault["kind"],
+)
 def test_a_batch_of_which_no_answer_tells_is_charged_the_most(
-    gateway: RunningGateway, providers: SimulatedProviders, fault: str
+    gateway: RunningGateway, providers: SimulatedProviders, fault: dict[str, Any]
 ) -> None:
     ana = Person(gateway, budget={"usd_total": CAP})
     file = ana.file("fast")
     ana.begin(file)
     kept = CAP - ana.left()
     settle(gateway)
-    providers.fail(fault, path="*/batches")
+    providers.fail(**fault, path="*/batches")
     assert ana.begin(file).status_code >= 500
     wait_until(lambda: len(rows_of(gateway, ana)) == 2, "nothing is charged")
     lost = next(row for row in rows_of(gateway, ana) if row["path"] == "/v1/batches" and row["outcome"] == "failed")
@@ -325,12 +329,16 @@ def test_a_batch_of_which_no_answer_tells_is_charged_the_most(
     assert ana.left() == pytest.approx(CAP - LINE_USD - kept)
 
 
-def test_what_the_provider_refuses_holds_nothing(gateway: RunningGateway, providers: SimulatedProviders) -> None:
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_what_the_provider_refuses_holds_nothing(
+    gateway: RunningGateway, providers: SimulatedProviders, status: int
+) -> None:
     ana = Person(gateway, budget={"usd_total": CAP})
     file = ana.file("fast")
-    providers.fail("status", status=503, path="*/batches")
-    assert ana.begin(file).status_code == 503
+    providers.fail("status", status=status, path="*/batches")
+    assert ana.begin(file).status_code >= 400
     assert ana.left() == CAP
+    assert rows_of(gateway, ana) == []
 
 
 def test_an_answer_that_was_given_before_is_given_again_whatever_is_left(gateway: RunningGateway) -> None:

@@ -68,6 +68,7 @@ def test_what_makes_no_text_costs_its_input(url: str, body: dict[str, Any]) -> N
     (CHAT, {"messages": "two words", "max_tokens": "any"}),
     ("/v1/completions", {"prompt": "x", "best_of": 20, "max_tokens": 5}),
     ("/v1/completions", {"prompt": {"id": "x"}, "max_tokens": 5}),
+    (RESPONSES, {"input": "x", "max_output_tokens": 5, "n": 9}),
     (RESPONSES, {"prompt": {"id": "pmpt_1"}, "max_output_tokens": 5}),
     (RESPONSES, {"input": "x", "max_output_tokens": 5, "tools": [{"type": "code_interpreter"}]}),
     (RESPONSES, {"input": "x", "max_output_tokens": 5, "conversation": "conv_1"}),

@@ -31,13 +31,13 @@ _READ: Mapping[str, Callable[[bytes], Question]] = {
 _SHAPES = frozenset({"model", "user", "metadata", "safety_identifier", "prompt_cache_key", "stream", "store"})
 _SAMPLING = frozenset({
     "temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",
-    "top_logprobs", "n", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity", "response_format",
+    "top_logprobs", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity", "response_format",
 })  # fmt: skip
 _BOUNDED: Mapping[str, frozenset[str]] = {
     "/v1/chat/completions": _SHAPES | _SAMPLING | {
-        "messages", "max_tokens", "max_completion_tokens", "tools", "functions", "function_call",
+        "messages", "n", "max_tokens", "max_completion_tokens", "tools", "functions", "function_call",
     },
-    "/v1/completions": _SHAPES | _SAMPLING | {"prompt", "suffix", "max_tokens"},
+    "/v1/completions": _SHAPES | _SAMPLING | {"prompt", "n", "suffix", "max_tokens"},
     "/v1/embeddings": _SHAPES | {"input", "dimensions", "encoding_format"},
     "/v1/moderations": _SHAPES | {"input"},
     "/v1/responses": _SHAPES | _SAMPLING | {

@@ -11,13 +11,20 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from workbench.errors import Conflict, InvalidInput, ProviderError, ProviderTimeout, WorkbenchError
+from workbench.errors import (
+    Conflict,
+    InvalidInput,
+    ProviderCredential,
+    ProviderError,
+    ProviderUnavailable,
+    WorkbenchError,
+)
 from workbench.gateway.access.credentials import key_of
 from workbench.gateway.admission.later import Later
 from workbench.gateway.dialects.dialect import Dialect, Headers
 from workbench.gateway.dialects.openai import OPENAI
 from workbench.gateway.dialects.openai_events import FreeReader
-from workbench.gateway.providers.provider import AnswerBroken, ConnectionDropped, Whole
+from workbench.gateway.providers.provider import ConnectionDropped, ProviderFailed, Whole
 from workbench.gateway.routing.attempts import Attempt, Attempts
 from workbench.gateway.routing.models import Deployment, Model
 from workbench.gateway.unified import header_table
@@ -50,12 +57,8 @@ _fields = msgspec.json.Decoder(dict[str, Any])
 _REPEATED = (b"idempotency-replayed", b"true")
 
 
-class _Unseen(ProviderError):
-    """The connection ended before an answer told whether something was done."""
-
-
-_NOTHING_TOLD = (_Unseen, AnswerBroken, ProviderTimeout)
-"""Errors by which nobody knows whether the provider did what it was asked."""
+_NOT_DONE = (ProviderFailed, ProviderUnavailable, ProviderCredential)
+"""Errors by which a provider did not do what it was asked."""
 
 
 class ObjectErrand:
@@ -72,6 +75,7 @@ class ObjectErrand:
         self._provider = ""
         self._upstream_id = ""
         self._most_usd: float | None = None
+        self._priced_at = 0.0
         self._later: Later | None = None
         self._wish: Wish | None = None
         self._begun = False
@@ -103,6 +107,7 @@ class ObjectErrand:
             if form is not None:
                 size = form.size
                 self._provider = provider_name(self._gateway)
+                self._priced_at = self._gateway.prices.read_at
                 self._most_usd = await check_upload(form, self._provider, key, self._gateway)
             elif action.method == "POST":
                 self._later = await self._work(fields)
@@ -239,7 +244,7 @@ class ObjectErrand:
             try:
                 answer = await self._answer(provider, question)
             except WorkbenchError as error:
-                later.lost = isinstance(error, _NOTHING_TOLD)
+                later.lost = _may_be_done(error)
                 raise
             assert isinstance(answer, Whole)
             seen = await self._seen(answer)
@@ -265,7 +270,7 @@ class ObjectErrand:
             return await provider.answer(question, "")
         except ConnectionDropped as error:
             if self._action.method == "POST":  # it may have been done: not again by itself
-                raise _Unseen(error.message, hint="Look whether it was done before you send it again.") from error
+                raise ProviderError(error.message, hint="Look whether it was done before you send it again.") from error
             raise
         except ProviderError as error:
             if error.error_code == "provider_not_found" and self._presented:
@@ -292,6 +297,8 @@ class ObjectErrand:
             await asyncio.to_thread(objects.store.forget, self._presented, owner)
         if self._action.kind is RESPONSE:
             return answer
+        if self._priced_at != self._gateway.prices.read_at:
+            self._most_usd = None  # summed at other prices than those that hold now
         if self._action.does in ("upload", "create", "show") and isinstance(told.get("id"), str):
             seen = await objects.keep(
                 self._action.kind, self._provider, told, self._key, self._gateway,
@@ -314,3 +321,9 @@ class ObjectErrand:
         """Let a request that has no answer be tried again."""
         if self._wish is not None and self._begun:
             await asyncio.to_thread(self._gateway.objects.repeats.forget, self._wish)
+
+
+def _may_be_done(error: WorkbenchError) -> bool:
+    """Tell whether a provider may have done what it was asked, though this is what came back."""
+    told = isinstance(error, _NOT_DONE) or error.error_code == "provider_not_found"
+    return isinstance(error, ProviderError) and not told
