@@ -139,8 +139,7 @@ class Kernel:
             # Jupyter starts the kernel again, and a page connects again: so do we.
             if "Address already in use" not in self.server.log.read_text():
                 raise
-            self.client = kernel_client(self.server.url, token=TOKEN, kernel_id=self.id)
-            self.client.start()
+            self.connect_again()
             reply = self.client.execute(code, timeout=120)
         return "".join(o.get("text") or "\n".join(o.get("traceback") or ()) for o in reply["outputs"])
 
@@ -157,6 +156,11 @@ class Kernel:
 
     def restart(self):
         self.client.restart(timeout=60)
+        self.connect_again()  # a connection that saw the old kernel was seen to miss what the new one says first
+
+    def connect_again(self):
+        self.client = kernel_client(self.server.url, token=TOKEN, kernel_id=self.id)
+        self.client.start()
 
     def shutdown(self):
         assert self.server.ask("DELETE", f"/api/kernels/{self.id}")[0] == 204

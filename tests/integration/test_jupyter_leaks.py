@@ -262,6 +262,8 @@ def test_nothing_below_the_extensions_paths_tells_a_key(worst, route):
 
 def test_a_restarted_kernels_new_key_is_nowhere_else_either(worst):
     worst.client.restart(timeout=60)
+    worst.client = kernel_client(worst.url, token=TOKEN, kernel_id=worst.client.id)
+    worst.client.start()
     worst.client.execute(SHOWN[0])
     [key] = eventually(worst.mounted)
     assert key not in worst.keys
