@@ -418,7 +418,7 @@ class State:
         """Tell those who follow of a change; return its number."""
         with self.transaction() as connection:
             _count_up(connection, topic)
-            return int(connection.execute(_NUMBER, {"topic": topic}).scalar_one())
+            return int(connection.execute(_NUMBER, {"which": topic}).scalar_one())
 
     def secret(self, name: str) -> bytes:
         """Return the secret of that name; the first process makes it, all replicas share it."""
@@ -448,18 +448,19 @@ class State:
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(0x776F726B62656E63))
 """Held by who makes or changes the tables of a PostgreSQL database; the number is ours."""
-_NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == sa.bindparam("topic"))
+_TOPIC = sa.bindparam("which")
+_NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == _TOPIC)
+_MORE = changes_table.update().where(changes_table.c.topic == _TOPIC).values(number=changes_table.c.number + 1)
 
 
 def _count_up(connection: sa.Connection, topic: str) -> None:
-    more = changes_table.update().where(changes_table.c.topic == topic).values(number=changes_table.c.number + 1)
-    if connection.execute(more).rowcount:
+    if connection.execute(_MORE, {"which": topic}).rowcount:
         return
     try:
         with connection.begin_nested():
             connection.execute(changes_table.insert().values(topic=topic, number=1))
     except sa.exc.IntegrityError:  # another process was the first
-        connection.execute(more)
+        connection.execute(_MORE, {"which": topic})
 
 
 def _lacking(connection: sa.Connection) -> list[sa.Column[Any]]:

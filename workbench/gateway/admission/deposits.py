@@ -20,6 +20,7 @@ _WHOSE: Mapping[SubjectKind, sa.Column[str]] = {
     "provider": _DUE.provider,
 }
 """By whom something is kept; of models nothing is, since a batch may be of many."""
+_SOME = sa.select(_DUE.id).where(_DUE.held.is_not(None)).limit(1)
 
 
 def keep(connection: sa.Connection, due_id: str, amount: int) -> bool:
@@ -37,7 +38,7 @@ def take(connection: sa.Connection, due_id: str) -> int:
 
 def some(connection: sa.Connection) -> bool:
     """Return whether anything is kept of anybody."""
-    return connection.execute(sa.select(_DUE.id).where(_DUE.held.is_not(None)).limit(1)).first() is not None
+    return connection.execute(_SOME).first() is not None
 
 
 def kept(connection: sa.Connection, subject: Subject) -> int:

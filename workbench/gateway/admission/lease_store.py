@@ -35,6 +35,19 @@ _SHARE = 4
 _ACCOUNT = money_table.c
 _LEASE = money_leases_table.c
 _LESSEE = lessees_table.c
+_WHO, _WHAT, _PLACE = sa.bindparam("who"), sa.bindparam("what"), sa.bindparam("place")
+# What every draw asks for is put together once: that takes longer than the question.
+_READ_TO = sa.select(_LESSEE.read_to).where(_LESSEE.id == _WHO)
+_READ = lessees_table.update().where(_LESSEE.id == _WHO).values(read_to=_PLACE, beats=_LESSEE.beats + 1)
+_DAY_AND_MONTH = sa.select(_ACCOUNT.day, _ACCOUNT.month).where(_ACCOUNT.account == _WHAT)
+_WHATS = sa.bindparam("whats", expanding=True)
+_ACCOUNTS = sa.select(money_table).where(_ACCOUNT.account.in_(_WHATS))
+_LEASES = sa.select(_LEASE.account, _LEASE.lessee, _LEASE.amount, _LEASE.seen).where(_LEASE.account.in_(_WHATS))
+_ITS = sa.and_(_LEASE.lessee == _WHO, _LEASE.account == _WHAT)
+_LEASED = sa.select(_LEASE.amount, _LEASE.seen).where(_ITS)
+_LEASE_ANEW = (
+    money_leases_table.update().where(_ITS).values(amount=sa.bindparam("leased"), seen=sa.bindparam("answered"))
+)
 
 
 class LeaseLost(Exception):
@@ -140,7 +153,7 @@ class LeaseStore:
             if not self._book(connection, lessee, self._tail):
                 raise LeaseLost
             self._open(connection, wish)
-            account = _told(connection, lessee, wish.account)
+            account = _all_told(connection, lessee, [wish.account])[wish.account]
             spent = {"spent": account.spent, "spent_day": account.spent_day, "spent_month": account.spent_month}
             caps = min(cap - spent[name] for name, cap in wish.caps.items())
             room = caps - account.kept - account.mine - account.others
@@ -157,7 +170,9 @@ class LeaseStore:
                 asked = False
             if granted:  # a lease that is new answers to no wish that was before it
                 _change(connection, lessee, wish.account, granted, seen=0 if account.mine else account.wanted)
-            return replace(_told(connection, lessee, wish.account), granted=granted, asked=asked)
+            return replace(
+                account, mine=account.mine + granted, wanted=account.wanted + asked, granted=granted, asked=asked
+            )
 
     def look(self, lessee: str, back: Mapping[str, tuple[int, int]]) -> dict[str, Told]:
         """Book what was spent, give back amounts, and return how all accounts stand that something is leased of.
@@ -257,9 +272,7 @@ class LeaseStore:
         """Make an account that is new, with what the ledger tells, and turn its day and month."""
         now = time.time()
         day, month = day_of(now), month_of(now)
-        known = connection.execute(
-            sa.select(_ACCOUNT.day, _ACCOUNT.month).where(_ACCOUNT.account == wish.account)
-        ).first()
+        known = connection.execute(_DAY_AND_MONTH, {"what": wish.account}).first()
         if known is None:
             read_to = connection.execute(
                 sa.select(_LESSEE.writer, _LESSEE.read_to).where(_LESSEE.ledger == self._tail.ledger)
@@ -282,12 +295,11 @@ class LeaseStore:
 
     def _book(self, connection: sa.Connection, lessee: str, tail: LedgerTail) -> bool:
         """Book what a lessee's ledger tells since the last time; return whether it is one."""
-        read_to = connection.execute(sa.select(_LESSEE.read_to).where(_LESSEE.id == lessee)).scalar_one_or_none()
+        read_to = connection.execute(_READ_TO, {"who": lessee}).scalar_one_or_none()
         if read_to is None:
             return False
         end, spent = tail.since(read_to)
-        beat = lessees_table.update().where(_LESSEE.id == lessee)
-        connection.execute(beat.values(read_to=end, beats=_LESSEE.beats + 1))
+        connection.execute(_READ, {"who": lessee, "place": end})
         for subject, amount in spent.items():
             whose = sa.and_(_ACCOUNT.kind == subject.kind, _ACCOUNT.name == subject.name)
             if _spend(connection, whose, amount):
@@ -297,16 +309,12 @@ class LeaseStore:
         return True
 
 
-def _told(connection: sa.Connection, lessee: str, account: str) -> Told:
-    return _all_told(connection, lessee, [account])[account]
-
-
 def _all_told(connection: sa.Connection, lessee: str, accounts: Collection[str]) -> dict[str, Told]:
     """Return how accounts stand, by three questions however many they are."""
-    rows = connection.execute(sa.select(money_table).where(_ACCOUNT.account.in_(accounts))).all()
-    query = sa.select(_LEASE.account, _LEASE.lessee, _LEASE.amount, _LEASE.seen).where(_LEASE.account.in_(accounts))
+    whats = {"whats": list(accounts)}
+    rows = connection.execute(_ACCOUNTS, whats).all()
     leases: dict[str, list[Any]] = {}
-    for lease in connection.execute(query):
+    for lease in connection.execute(_LEASES, whats):
         leases.setdefault(lease.account, []).append(lease)
     keeps = deposits.some(connection)
     told = {}
@@ -324,15 +332,15 @@ def _all_told(connection: sa.Connection, lessee: str, accounts: Collection[str])
 
 def _change(connection: sa.Connection, lessee: str, account: str, amount: int, *, seen: int = 0) -> None:
     """Add to a lease, or take from it; it is never less than nothing."""
-    mine = sa.and_(_LEASE.lessee == lessee, _LEASE.account == account)
-    known = connection.execute(sa.select(_LEASE.amount, _LEASE.seen).where(mine)).first()
+    its = {"who": lessee, "what": account}
+    known = connection.execute(_LEASED, its).first()
     if known is None:
         if amount > 0:
             new = {"lessee": lessee, "account": account, "amount": amount, "seen": seen}
             connection.execute(money_leases_table.insert().values(**new))
         return
-    values = {"amount": max(0, known.amount + amount), "seen": max(known.seen, seen)}
-    connection.execute(money_leases_table.update().where(mine).values(**values))
+    values = {"leased": max(0, known.amount + amount), "answered": max(known.seen, seen)}
+    connection.execute(_LEASE_ANEW, {**its, **values})
 
 
 def _spend(connection: sa.Connection, which: sa.ColumnElement[bool], amount: int) -> int:
