@@ -100,7 +100,8 @@ def gateway(providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def key(gateway: RunningGateway) -> str:
     paths = ["/v1/*", "/openai/*", "/openai/v1/batches*", "/openai/v1/files*", "/anthropic/*",
-             "/anthropic/v1/messages/batches*", "/gemini/*", "/bedrock/*"]  # fmt: skip
+             "/anthropic/v1/messages/batches*", "/gemini/*", "/bedrock/*",
+             "/gemini/v1beta/models/gemini-2.5-flash:batchGenerateContent"]  # fmt: skip
     answer = httpx.post(
         f"{gateway.url}/admin/v1/keys",
         json={"kind": "exploration", "owner": "ana", "scopes": {"paths": paths}},
@@ -249,6 +250,10 @@ def later(client: openai.OpenAI, plain: httpx.Client) -> str:
     file = plain.post("/openai/v1/files", files=form).json()["id"]
     wish = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     post(plain, "/openai/v1/batches", wish)
+    for title in ("in its answer", "file"):
+        asks = [{"request": {"contents": [{"parts": [{"text": f"{n} in a {title}"}]}]}} for n in range(3)]
+        batch = {"displayName": title, "inputConfig": {"requests": {"requests": asks}}}
+        post(plain, "/gemini/v1beta/models/gemini-2.5-flash:batchGenerateContent", {"batch": batch})
     return tuned
 
 
@@ -295,7 +300,7 @@ def test_the_ledgers_cost_is_what_the_providers_charge(
     settled = workbench(gateway, "settle", "--json")
     assert settled.returncode == 0, settled.stderr + settled.stdout
     told = json.loads(settled.stdout)
-    assert (told["settled"], told["rows"], told["waiting"], told["problems"]) == (5, 6, 0, [])
+    assert (told["settled"], told["rows"], told["waiting"], told["problems"]) == (7, 8, 0, [])
 
     invoice, ledger = charged(providers), booked(gateway)
     assert set(invoice) >= {*(model for _, _, _, model in MODELS), tuned, "amazon.titan-embed-text-v2:0"}

@@ -372,6 +372,22 @@ def test_gemini_sees_pictures_thinks_and_fits_a_schema(gemini: genai.Client) -> 
     jsonschema.validate(json.loads(fitting.text or ""), SCHEMA)
 
 
+def test_gemini_answers_batches_until_they_are_deleted(gemini: genai.Client) -> None:
+    asks: Any = [{"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]}]
+    made = gemini.batches.create(model="m", src=asks, config={"display_name": "greetings"})
+    assert made.name is not None
+    found = gemini.batches.get(name=made.name)
+    assert (found.state, found.display_name) == (types.JobState.JOB_STATE_SUCCEEDED, "greetings")
+    assert found.dest is not None
+    (answer,) = found.dest.inlined_responses or []
+    assert answer.response is not None
+    assert answer.response.text == gemini.models.generate_content(model="m", contents="hello there").text
+    assert [one.name for one in gemini.batches.list()] == [made.name]
+    gemini.batches.delete(name=made.name)
+    with pytest.raises(google.genai.errors.ClientError, match="404"):
+        gemini.batches.get(name=made.name)
+
+
 def test_gemini_takes_its_key_in_three_places_and_streams_an_array(providers: SimulatedProviders) -> None:
     body = {"contents": [{"parts": [{"text": "hello there"}]}]}
     url, key = f"{providers.url}/v1beta/models/m:streamGenerateContent", providers.credential

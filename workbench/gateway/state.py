@@ -448,7 +448,7 @@ class State:
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(0x776F726B62656E63))
 """Held by who makes or changes the tables of a PostgreSQL database; the number is ours."""
-_TOPIC = sa.bindparam("which")
+_TOPIC: sa.BindParameter[str] = sa.bindparam("which")
 _NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == _TOPIC)
 _MORE = changes_table.update().where(changes_table.c.topic == _TOPIC).values(number=changes_table.c.number + 1)
 

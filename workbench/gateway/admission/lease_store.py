@@ -35,12 +35,14 @@ _SHARE = 4
 _ACCOUNT = money_table.c
 _LEASE = money_leases_table.c
 _LESSEE = lessees_table.c
-_WHO, _WHAT, _PLACE = sa.bindparam("who"), sa.bindparam("what"), sa.bindparam("place")
+_WHO: sa.BindParameter[str] = sa.bindparam("who")
+_WHAT: sa.BindParameter[str] = sa.bindparam("what")
+_PLACE: sa.BindParameter[int] = sa.bindparam("place")
 # What every draw asks for is put together once: that takes longer than the question.
 _READ_TO = sa.select(_LESSEE.read_to).where(_LESSEE.id == _WHO)
 _READ = lessees_table.update().where(_LESSEE.id == _WHO).values(read_to=_PLACE, beats=_LESSEE.beats + 1)
 _DAY_AND_MONTH = sa.select(_ACCOUNT.day, _ACCOUNT.month).where(_ACCOUNT.account == _WHAT)
-_WHATS = sa.bindparam("whats", expanding=True)
+_WHATS: sa.BindParameter[list[str]] = sa.bindparam("whats", expanding=True)
 _ACCOUNTS = sa.select(money_table).where(_ACCOUNT.account.in_(_WHATS))
 _LEASES = sa.select(_LEASE.account, _LEASE.lessee, _LEASE.amount, _LEASE.seen).where(_LEASE.account.in_(_WHATS))
 _ITS = sa.and_(_LEASE.lessee == _WHO, _LEASE.account == _WHAT)

@@ -103,8 +103,11 @@ class PriceBook:
         )
 
     def _of_settings(self, deployment: Deployment) -> Iterable[DatedPrice]:
-        """Yield the dated prices that a deployment has; one with a price of its own only those that spell it out."""
-        for dated in self._dated:
+        """Yield the dated prices that a deployment has; one with a price of its own only those that spell it out.
+
+        A place that is asked for no model has none, whatever a pattern fits: batches, jobs and files are not calls.
+        """
+        for dated in self._dated if deployment.model else ():
             by_name = dated.model == deployment.model
             if (by_name or (deployment.price is None and fnmatchcase(deployment.model, dated.model))) and fnmatchcase(
                 deployment.provider, dated.provider

@@ -25,6 +25,8 @@ from workbench.gateway.unified.question import Question
 
 _object = msgspec.json.Decoder(dict[str, Any])
 _PATHS = {kind.name: kind.path for kind in (BATCHES, JOBS, RESPONSES)} | {MESSAGES: "messages/batches"}
+GONE = frozenset({"provider_not_found", "not_found"})
+"""What a provider says of a thing that is gone for good."""
 _HEADERS = {"Accept-Encoding": "identity", "anthropic-version": "2023-06-01"}
 
 
@@ -37,12 +39,19 @@ class Asking:
 
     async def about(self, due: Due) -> dict[str, Any]:
         """Return a thing as its provider tells of it now; raises ProviderError."""
-        path = _PATHS[due.kind]
+        path = _PATHS.get(due.kind, "")
         answer = await self._get(due, f"{path}/{quote(due.upstream_id, safe='')}", below=due.upstream_id, whole=True)
         try:
             return _object.decode(answer.body if isinstance(answer, Whole) else b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProviderError(f"Provider {due.provider!r} answered what is no JSON object.") from error
+
+    async def file(self, due: Due, name: str) -> AsyncIterator[bytes]:
+        """Yield the lines of a file of Google's, by its name; raises ProviderError."""
+        version = due.path.split("/")[1]
+        url = url_of(self._provider, f"/download/{version}/{name}:download", "alt=media")
+        async for line in _lines(HttpStream(due.provider, await self._client.ask("GET", url, None, _HEADERS))):
+            yield line
 
     async def results(self, due: Due, told: dict[str, Any]) -> AsyncIterator[bytes]:
         """Yield the lines of a batch's results; raises ProviderError."""
@@ -51,11 +60,7 @@ class Asking:
             answer = await self._get(due, "", below=f"{due.upstream_id}/results", whole=False)
         else:
             answer = await self._get(due, f"files/{quote(file, safe='')}/content", below=file, whole=False, files=True)
-        if isinstance(answer, Whole):
-            for line in answer.body.split(b"\n"):
-                yield line
-            return
-        async for line in lines_of(_pieces(answer), longest=math.inf):  # as long as answers are
+        async for line in _lines(answer):
             yield line
 
     async def _get(self, due: Due, operation: str, *, below: str, whole: bool, files: bool = False) -> Whole | Stream:
@@ -76,6 +81,15 @@ class Asking:
         if whole:
             return Whole(await read_whole(provider.name, response), None)
         return HttpStream(provider.name, response)
+
+
+async def _lines(answer: Whole | Stream) -> AsyncIterator[bytes]:
+    if isinstance(answer, Whole):
+        for line in answer.body.split(b"\n"):
+            yield line
+        return
+    async for line in lines_of(_pieces(answer), longest=math.inf):  # as long as answers are
+        yield line
 
 
 async def _pieces(stream: Stream) -> AsyncIterator[bytes]:

@@ -6,10 +6,21 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ProviderError
-from workbench.gateway.settlement.asking import Asking
+from workbench.gateway.settlement.asking import GONE, Asking
+from workbench.gateway.settlement.google_bill import rows_of_google
 from workbench.gateway.settlement.hours import row_of_hours
 from workbench.gateway.settlement.rows import row_of_job, row_of_unknown, rows_of_batch
-from workbench.gateway.settlement.store import BATCH, HOURS, JOB, MESSAGES, RESPONSE, Due
+from workbench.gateway.settlement.store import (
+    BATCH,
+    GOOGLE_BATCH,
+    HOURS,
+    JOB,
+    MESSAGES,
+    RESPONSE,
+    VERTEX_BATCH,
+    VERTEX_JOB,
+    Due,
+)
 from workbench.gateway.settlement.tally import Tally
 from workbench.gateway.times import utc_text
 
@@ -17,8 +28,6 @@ if TYPE_CHECKING:
     from workbench.gateway.ledger.row import LedgerRow
     from workbench.gateway.parts import Parts
 
-GONE = frozenset({"provider_not_found", "not_found"})
-"""What a provider says of a thing that is gone for good."""
 _ENDED = {
     BATCH: frozenset({"completed", "failed", "expired", "cancelled"}),
     JOB: frozenset({"succeeded", "failed", "cancelled"}),
@@ -26,6 +35,7 @@ _ENDED = {
     RESPONSE: frozenset({"completed", "failed", "incomplete", "cancelled"}),
 }
 """States in which nothing more is charged."""
+_GOOGLE = frozenset({GOOGLE_BATCH, VERTEX_BATCH, VERTEX_JOB})
 
 
 async def bill_of(due: Due, gateway: Parts) -> tuple[list[LedgerRow] | None, str]:
@@ -40,6 +50,8 @@ async def bill_of(due: Due, gateway: Parts) -> tuple[list[LedgerRow] | None, str
         )
     asking = Asking(provider, upstream.client)
     told = await asking.about(due)
+    if due.kind in _GOOGLE:
+        return await rows_of_google(due, told, asking, gateway, provider.kind)
     state = str(told.get("processing_status") if due.kind == MESSAGES else told.get("status"))
     if state not in _ENDED[due.kind]:
         return None, state
@@ -55,10 +67,7 @@ async def bill_of(due: Due, gateway: Parts) -> tuple[list[LedgerRow] | None, str
         tally.answer(told)
     else:
         await _read_results(tally, asking, due, told)
-    rows = rows_of_batch(due, tally, time=ended)
-    if tally.unread:
-        rows.append(row_of_unknown(due, time=ended, known_usd=sum(row.cost_usd or 0.0 for row in rows)))
-    return rows, state
+    return rows_of_batch(due, tally, time=ended), state
 
 
 async def _read_results(tally: Tally, asking: Asking, due: Due, batch: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from workbench.gateway.settlement.store import BATCH, JOB, MESSAGES, Due
+from workbench.gateway.settlement.google import place_of
+from workbench.gateway.settlement.store import BATCH, GOOGLE_BATCH, JOB, MESSAGES, VERTEX_BATCH, VERTEX_JOB, Due
 
 if TYPE_CHECKING:
     from workbench.gateway.access.keys import Key
@@ -20,12 +21,21 @@ _KINDS: Mapping[str, str] = {
     "/messages/batches": MESSAGES,
     "/batches": BATCH,
     "/fine_tuning/jobs": JOB,
+    ":batchGenerateContent": GOOGLE_BATCH,
+    ":asyncBatchEmbedContent": GOOGLE_BATCH,
+    "/batchPredictionJobs": VERTEX_BATCH,
+    "/tuningJobs": VERTEX_JOB,
 }
 """How the paths end on which work begins that is paid later; the first that fits counts."""
 
 
+_BY_NAME = frozenset({GOOGLE_BATCH, VERTEX_BATCH, VERTEX_JOB})
+"""Kinds whose answers tell a whole name, below which the id stands."""
+
+
 class _Begun(msgspec.Struct):
-    id: str
+    id: str = ""
+    name: str = ""
 
 
 _begun = msgspec.json.Decoder(_Begun)
@@ -38,17 +48,17 @@ def begins(method: str, path: str) -> bool:
 
 async def note_begun(store: SettlementStore, target: Target, key: Key, body: bytes) -> None:
     """Note what has begun; an answer that tells no id is none."""
-    try:
-        begun = _begun.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return
     kind = next(kind for end, kind in _KINDS.items() if target.path.endswith(end))
+    place = _place(kind, target, body)
+    if place is None:
+        return
+    path, upstream_id = place
     query = target.without_key(None)
     due = Due(
         kind=kind,
         provider=target.provider,
-        upstream_id=begun.id[:500],
-        path=f"{target.raw}{f'?{query}' if query else ''}"[:500],
+        upstream_id=upstream_id[:500],
+        path=f"{path}{f'?{query}' if query else ''}"[:500],
         key_id=key.id,
         account=key.account,
         owner=key.owner,
@@ -56,3 +66,16 @@ async def note_begun(store: SettlementStore, target: Target, key: Key, body: byt
         created_at=time.time(),
     )
     await asyncio.to_thread(store.note, due)
+
+
+def _place(kind: str, target: Target, body: bytes) -> tuple[str, str] | None:
+    """Return the path below which a thing that has begun is asked for, and its id there."""
+    try:
+        begun = _begun.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if kind not in _BY_NAME:
+        return (target.raw, begun.id) if begun.id else None
+    named = place_of(begun.name)
+    version = target.raw.split("/")[1]
+    return None if named is None else (f"/{version}/{named[0]}", named[1])

@@ -17,12 +17,12 @@ from workbench.gateway.unified.objects.kinds import BATCH, JOB, RESPONSE
 from workbench.settings import Kind
 
 _ID_DIGITS = 32
-RESULTS_GONE = "results_gone"
-"""Why nobody knows what a thing cost."""
+RESULTS_GONE, RESULTS_ELSEWHERE = "results_gone", "results_elsewhere"
+"""Why nobody knows what a thing cost: its results are gone, or where the gateway does not reach."""
 
 
 def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
-    """Return a row for each model that answered."""
+    """Return a row for each model that answered, and one for answers that do not tell what they used."""
     rows = []
     for name, share in tally.shares.items():
         row = _row(due, name, share, time=time, what={"answers": share.answers})
@@ -32,6 +32,8 @@ def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
         row.reasoning_tokens = usage.reasoning_tokens
         _price(row, share, None if share.rate is None else round(share.cost_usd, 12))
         rows.append(row)
+    if tally.unread:
+        rows.append(row_of_unknown(due, time=time, known_usd=sum(row.cost_usd or 0.0 for row in rows)))
     return rows
 
 
@@ -49,10 +51,10 @@ def row_of_job(
     return row
 
 
-def row_of_unknown(due: Due, *, time: str, known_usd: float = 0.0) -> LedgerRow:
+def row_of_unknown(due: Due, *, time: str, known_usd: float = 0.0, why: str = RESULTS_GONE) -> LedgerRow:
     """Return the row of what nobody will know the cost of: what was kept for it, if anything was, but for the rest."""
     row = _bare_row(due, "", time=time, what={})
-    row.outcome, row.error_code, row.status = "unknown", RESULTS_GONE, None
+    row.outcome, row.error_code, row.status = "unknown", why, None
     row.cost_usd, row.cost_source = (None, "unknown")
     if due.held is not None:
         row.cost_usd, row.cost_source = max(0.0, round(dollars(due.held) - known_usd, 12)), "estimated"

@@ -15,7 +15,8 @@ from workbench.errors import ProviderError, Unavailable, WorkbenchError
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.purse import dollars, picodollars
 from workbench.gateway.admission.subject import Subject
-from workbench.gateway.settlement.bill import GONE, bill_of
+from workbench.gateway.settlement.asking import GONE
+from workbench.gateway.settlement.bill import bill_of
 from workbench.gateway.settlement.hours import due_hours
 from workbench.gateway.settlement.rows import row_of_unknown
 from workbench.gateway.settlement.store import TAKEN_SECONDS, Due

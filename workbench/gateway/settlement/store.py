@@ -15,6 +15,8 @@ TAKEN_SECONDS = 60.0
 """For how long whoever works on a thing has it, if nothing more is heard of them."""
 BATCH, JOB, MESSAGES, HOURS, RESPONSE = "batch", "fine_tuning.job", "message_batch", "reserved", "response"
 """Kinds of things."""
+GOOGLE_BATCH, VERTEX_BATCH, VERTEX_JOB = "google_batch", "vertex_batch", "vertex_job"
+"""Those of Google: batches of the Gemini API, batch jobs and tuning jobs of Vertex."""
 UNIFIED = ""
 """The path of what was made below `/v1`."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.gateway.dialects import anthropic
+from workbench.gateway.dialects import anthropic, gemini
 from workbench.gateway.dialects.reader import can_be
 from workbench.gateway.ledger.prices import PriceBook
 from workbench.gateway.ledger.rate import Rate
@@ -87,9 +87,33 @@ class Tally:
         elif not isinstance(body, dict) or not _ANSWERS.isdisjoint(body):
             self.unread += 1
 
+    def line_of_google(self, model: str, raw: bytes) -> None:
+        """Add a line of results in Google's form, of a batch of one model."""
+        if not raw.strip():
+            return
+        try:
+            told = _object.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.unread += 1
+        else:
+            self.of_google(model, told)
+
+    def of_google(self, model: str, told: dict[str, Any]) -> None:
+        """Add an answer in Google's form, of texts or of vectors; one that failed cost nothing."""
+        answer = told.get("response")
+        if not isinstance(answer, dict):
+            return
+        if isinstance(answer.get("usageMetadata"), dict):
+            self._add(model, gemini.usage_of(answer["usageMetadata"]))
+        else:
+            tokens = str(answer.get("tokenCount") or "")
+            self._add(model, Usage(input_tokens=int(tokens)) if tokens.isdecimal() else None)
+
     def add(self, model: str, told: dict[str, Any]) -> None:
         """Add what one answer of a model says that it used."""
-        usage = _usage_of(told)
+        self._add(model, _usage_of(told))
+
+    def _add(self, model: str, usage: Usage | None) -> None:
         if usage is None or not can_be(usage):
             self.unread += 1
             return

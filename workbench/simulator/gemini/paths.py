@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.simulator.exchange import Exchange
-from workbench.simulator.gemini import embed, generate
+from workbench.simulator.gemini import batches, embed, generate
 from workbench.simulator.gemini.family import GEMINI
 from workbench.simulator.gemini.live import Live
 from workbench.simulator.gemini.predict import predict
@@ -38,6 +38,7 @@ def _model(name: str) -> dict[str, Any]:
 
 def _rows(version: str) -> tuple[Path, ...]:
     of = f"/{version}/models/{{model}}"
+    key = "x-goog-api-key" if version == "v1" else None  # OpenAI has such paths, too
     return (
         Path("POST", f"{of}:generateContent", GEMINI, generate.generate, ("contents",)),
         Path("POST", f"{of}:streamGenerateContent", GEMINI, generate.stream, ("contents",)),
@@ -45,6 +46,13 @@ def _rows(version: str) -> tuple[Path, ...]:
         Path("POST", f"{of}:embedContent", GEMINI, embed.embed, ("content",)),
         Path("POST", f"{of}:batchEmbedContents", GEMINI, embed.embed_many, ("requests",)),
         Path("POST", f"{of}:predict", GEMINI, predict, ("instances",)),
+        Path("POST", f"{of}:batchGenerateContent", GEMINI, batches.create, ("batch",)),
+        Path("POST", f"{of}:asyncBatchEmbedContent", GEMINI, batches.create_embeddings, ("batch",)),
+        Path("GET", f"/{version}/batches/{{id}}", GEMINI, batches.retrieve, header=key),
+        Path("DELETE", f"/{version}/batches/{{id}}", GEMINI, batches.delete, header=key),
+        Path("POST", f"/{version}/batches/{{id}}:cancel", GEMINI, batches.cancel),
+        Path("GET", f"/{version}/batches", GEMINI, batches.listed, header=key),
+        Path("GET", f"/download/{version}/files/{{id}}:download", GEMINI, batches.download),
     )
 
 
