@@ -1,14 +1,26 @@
-"""One real MLflow store for all integration tests that need one: making its schema takes seconds."""
+"""What many integration tests stand on: the simulated providers, and one real MLflow store.
+
+Making the store's schema takes seconds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from workbench import tracking
 from workbench.settings import Settings, load_settings
+from workbench.testing.simulator import SimulatedProviders, simulated_providers
 from workbench.tracking.tracker import Tracker
+
+
+@pytest.fixture(scope="module")
+def providers() -> Iterator[SimulatedProviders]:
+    """The simulated providers, of one module's own."""
+    with simulated_providers() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from workbench.client.key_desk import KeyDesk
 from workbench.errors import InvalidInput, PermissionDenied
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HTTP = httpx.Client(trust_env=False)
 """One for all: making another costs more than a call."""
@@ -33,12 +33,6 @@ exploration = "keep"
 [audit.classes.exploration]
 replay = {replay}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 def gateway_at(home: Path, providers: SimulatedProviders, *, spool_days: float = 35, replay: bool = True) -> Any:

@@ -15,7 +15,7 @@ from workbench.client.key_desk import KeyDesk
 from workbench.gateway.audit.bodies import fits
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 HTTP = httpx.Client(trust_env=False)
 """One for all: making another costs more than a call."""
@@ -27,12 +27,6 @@ default = "hash"
 exploration = "keep"
 max_bytes = 4096
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from workbench.gateway.audit.verify import verify
 from workbench.gateway.state import State
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HTTP = httpx.Client(trust_env=False)
 """One for all: making another costs more than a call."""
@@ -32,12 +32,6 @@ ship_every = 0.2
 """
 Fill = Callable[[RunningGateway], Callable[[], None]]
 """Makes a disk full; what it returns makes room again."""
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @contextlib.contextmanager

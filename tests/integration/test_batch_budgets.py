@@ -14,7 +14,7 @@ import pytest
 
 from workbench.client.usage_desk import UsageDesk
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 PENDING = {"metadata": {"simulator": "pending"}}
 LINE_USD = (2 * 1.0 + 3 * 2.0) / 1e6 / 2
@@ -51,12 +51,6 @@ subject = "user"
 match = "rich"
 usd_total = {CAP}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 def serving(home: Path, providers: SimulatedProviders, *arguments: str) -> Any:

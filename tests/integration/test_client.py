@@ -27,15 +27,9 @@ from workbench.errors import (
 from workbench.simulator.answer import vector_of
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.wire.embedded import GatewayRecord, write_record
 from workbench.wire.key_file import MountedKey, write_key_file
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from botocore.config import Config
 
 from workbench.simulator.state import AWS_KEY_ID, AWS_SECRET
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 MODELS = (
     ("mini", "chat", "openai", "gpt-4o-mini"),
@@ -81,12 +81,6 @@ from = 2026-01-01
 input = 1.0
 output = 2.0
 {models}"""
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

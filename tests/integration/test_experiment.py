@@ -22,16 +22,10 @@ from workbench.experiments import Candidate
 from workbench.experiments.results.experiment import MIME
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.tracking.tracker import Tracker
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from workbench.cli import main
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 EXPERIMENT = """
 name = "in ci"
@@ -31,12 +31,6 @@ kind = "exact_match"
 [gate]
 file = "gate.toml"
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 CONFIG = """
 [fairness]
@@ -42,12 +42,6 @@ deployments = [{{ provider = "sim", model = "plain" }}]
 """
 BATCH = {"x-workbench-priority": "batch"}
 HELLO: Any = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.wire.tags import write_tags
 
 CONFIG = """
@@ -25,12 +24,6 @@ deployments = [{{ provider = "acme", model = "m" }}]
 price = {{ input = 2500, output = 2500 }}
 """
 CHAT: Any = {"model": "fast", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture

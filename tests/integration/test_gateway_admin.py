@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 CHAT: dict[str, Any] = {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
 CONFIG = """
@@ -29,12 +29,6 @@ output = 2.0
 name = "other"
 deployments = [{{ provider = "acme", model = "m" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

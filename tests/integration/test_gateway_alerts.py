@@ -17,7 +17,7 @@ import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 SECRET = "shared-with-the-receiver"
 IN_TIME = 60.0
@@ -59,12 +59,6 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from workbench.simulator.state import CREDENTIAL
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HELLO: list[dict[str, str]] = [{"role": "user", "content": "hello there"}]
 CONFIG = """
@@ -54,12 +54,6 @@ name = "dear"
 deployments = [{{ provider = "acme", model = "second" }}]
 price = {{ input = 100000.0, output = 100000.0 }}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 def serving(home: Any, url: str, *arguments: str) -> Any:

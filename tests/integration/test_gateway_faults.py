@@ -19,7 +19,7 @@ import pytest
 
 from workbench.gateway.ledger.chain import verify
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HELLO: Any = [{"role": "user", "content": "hello " * 40}]
 
@@ -75,12 +75,6 @@ deployments = [{{ provider = "closed", model = "x" }}]
 name = "locked-out"
 deployments = [{{ provider = "badkey", model = "x" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

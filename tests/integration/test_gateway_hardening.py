@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 CONFIG = """
 [gateway]
@@ -39,12 +39,6 @@ deployments = [{{ provider = "acme", model = "whisper-1" }}]
 CHAT = "/v1/chat/completions"
 HELLO = b'{"model": "chat", "messages": [{"role": "user", "content": "hello"}]}'
 _PLAIN = b"content-type: application/json\r\n"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.gateway.access.key_format import new_secret
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 CONFIG = """
 [gateway]
@@ -28,12 +28,6 @@ name = "fast"
 deployments = [{{ provider = "acme", model = "m" }}]
 """
 CHAT: Any = {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

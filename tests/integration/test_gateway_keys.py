@@ -15,7 +15,7 @@ import pytest
 from workbench.gateway.app import create_app
 from workbench.settings import load_settings
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HTTP = httpx.Client(timeout=30)
 HELLO: Any = [{"role": "user", "content": "hello " * 50}]
@@ -31,12 +31,6 @@ deployments = [{{ provider = "acme", model = "m" }}]
 [policy.exploration]
 expires_in = 86400
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

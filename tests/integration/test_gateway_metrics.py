@@ -17,16 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 TOKEN = "only-for-prometheus"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

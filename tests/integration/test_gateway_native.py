@@ -18,7 +18,7 @@ from google.genai import types
 from google.oauth2.credentials import Credentials
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 HELLO: Any = [{"role": "user", "content": "hello wörld 😀"}]
 
@@ -80,12 +80,6 @@ kind = "litellm"
 base_url = "{url}"
 credential = {{ env = "SIM_KEY" }}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(autouse=True)

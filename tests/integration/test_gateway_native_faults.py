@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.wire import event_stream
 
 WORDS = "one two three four five six seven eight " * 10
@@ -32,12 +32,6 @@ STREAMED = {
     "array": ("/gemini/v1beta/models/gemini-2.5-flash:streamGenerateContent", CONTENTS),
     "bedrock": ("/bedrock/model/amazon.nova-lite-v1:0/converse-stream", SAID),
 }
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 HELLO: Any = [{"role": "user", "content": "hello wörld 😀"}]
 ECHO = "echo: hello wörld 😀"
@@ -48,12 +48,6 @@ deployments = [{{ provider = "acme", model = "upstream-vectors" }}]
 name = "sonnet"
 deployments = [{{ provider = "claude", model = "claude-sonnet-4-5" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from workbench.gateway.call import Call
 from workbench.gateway.parts import Parts
 from workbench.gateway.privacy.restore import Vault
 from workbench.settings import load_settings
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.wire import event_stream, sse
 
 TOKEN, NAME = "[PERSON 1]", "Ana Müller"  # the simulator streams a word at a time: the token comes in two pieces
@@ -28,12 +28,6 @@ MESSAGES: Any = [{"role": "user", "content": ASKED}]
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 HELLO: Any = [{"role": "user", "content": "hello there"}]
 CONFIG = """
@@ -34,12 +34,6 @@ name = "ear"
 task = "transcription"
 deployments = [{{ provider = "acme", model = "whisper-1" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

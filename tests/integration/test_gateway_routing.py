@@ -18,7 +18,7 @@ import pytest
 from workbench.cli.config import _put_in_force
 from workbench.services import GatewayAddress
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 HELLO: Any = [{"role": "user", "content": "hello " * 40}]
 ENVIRON = {"ACME_KEY": "", "WRONG_KEY": "wrong"}
@@ -35,12 +35,6 @@ credential = {{ env = "ACME_KEY" }}
 
 def deployments(*told: str) -> str:
     return "deployments = [" + ", ".join(f'{{ provider = "{one[0]}", model = "m"{one[1:]} }}' for one in told) + "]"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

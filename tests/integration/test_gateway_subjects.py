@@ -16,7 +16,7 @@ import pytest
 
 from workbench.simulator.state import CREDENTIAL
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 CONFIG = """
 [providers.acme]
@@ -82,12 +82,6 @@ shadow = true
 HELLO: Any = [{"role": "user", "content": "hello there"}]
 CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
 """Each request goes on a connection of its own: the kernel chooses a worker."""
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 def serving(home: Path, url: str, *arguments: str, config: str = CONFIG) -> Any:

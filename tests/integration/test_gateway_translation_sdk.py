@@ -21,7 +21,7 @@ from openai import BadRequestError, InternalServerError, OpenAI
 from PIL import Image
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 CHAT = {
     "claude": ("anthropic", "claude-sonnet-4-5"),
@@ -94,12 +94,6 @@ def models() -> str:
         for task, table in (("chat", CHAT), ("embedding", EMBEDDING), ("image", IMAGE))
         for name, (of, model) in table.items()
     )
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 Maker = Callable[..., openai.OpenAI]
 
@@ -39,12 +39,6 @@ deployments = [{{ provider = "acme", model = "gpt-4o" }}]
 name = "elsewhere"
 deployments = [{{ provider = "other", model = "gpt-4o-mini" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 HELLO: Any = [{"role": "user", "content": "hello wörld"}]
 MODELS = {
@@ -37,12 +37,6 @@ def configuration(url: str) -> str:
         for name, (task, upstream) in MODELS.items()
     )
     return f'[providers.acme]\nkind = "openai"\nbase_url = "{url}/v1"\ncredential = {{ env = "ACME_KEY" }}\n{models}'
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 LONG = "word " * 30
 
@@ -47,12 +47,6 @@ name = "ear"
 task = "transcription"
 deployments = [{{ provider = "acme", model = "gpt-4o-transcribe" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 
 from workbench.gateway.ledger.chain import verify
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 WORKERS = 2
 HELLO: Any = [{"role": "user", "content": "hello " * 40}]
@@ -32,12 +32,6 @@ def config(url: str, *models: str) -> str:
         f'[providers.acme]\nkind = "openai_compatible"\nbase_url = "{url}/v1"\ncredential = {{ env = "ACME_KEY" }}\n'
     )
     return provider + "".join(MODEL.format(name=name) for name in models)
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from google.genai import types
 from workbench.client.usage_desk import UsageDesk
 from workbench.simulator.vertex.jobs import TRAINED_TOKENS
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 PLACE = "/vertex/v1beta1/projects/menu-team/locations/europe-west4"
 PATHS = [
@@ -55,12 +55,6 @@ from = 2026-01-01
 input = 1.0
 output = 1.0
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from workbench.client.key_desk import KeyDesk
 from workbench.errors import InvalidInput, NotFound, ProviderError
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.painter import SimulatedPainter
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 MODELS = {
     "squares": ("openai", "dall-e-2"),
@@ -43,12 +43,6 @@ project = "pro"
 location = "europe-west4"
 credential = {{ file = "account.json" }}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,9 @@ from workbench.evidence import Dataset, Example, Output, from_mlflow, judge, mea
 from workbench.evidence.judges import Labelled, Pair, compare
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 SUM = Example("sum", {"question": "2 + 2?"}, "4")
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from websockets.sync.client import connect
 
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.servers import free_port
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.wire.key_file import read_key_file
 
 TOKEN = "token-of-the-jupyter-server"
@@ -138,12 +138,6 @@ def serving(folder: Path, *options: str, **environ: str) -> Iterator[Jupyter]:
         if jupyter.process.poll() is None:
             jupyter.process.kill()
             jupyter.process.wait()
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as providers:
-        yield providers
 
 
 @pytest.fixture(scope="module")

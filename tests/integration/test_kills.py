@@ -22,7 +22,7 @@ from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.postgres import postgres_server
 from workbench.testing.redis import redis_server
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 pytestmark = pytest.mark.anyio
 KILLS = 3
@@ -40,12 +40,6 @@ usd_total = {USE_CASE_CAP}
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @dataclass

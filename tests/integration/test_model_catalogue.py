@@ -15,7 +15,7 @@ import pytest
 
 from workbench.client import Gateway
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 CONFIG = """
 [providers.sim]
@@ -66,12 +66,6 @@ task = "embedding"
 deployments = [{{ provider = "sim", model = "sim-vectors" }}]
 """
 HELLO: Any = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from workbench.cli.models.probe import Server
 from workbench.errors import InvalidInput, NotFound, ProviderUnavailable
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 
 INHOUSE = """
 [providers.acme]
@@ -30,12 +30,6 @@ name = "vectors"
 task = "embedding"
 deployments = [{{ provider = "acme", model = "text-embedding-3-small" }}]
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,11 @@ import workbench as wb
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.kernel import Kernel, running_kernel
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.wire.key_file import MountedKey, write_key_file
 
 FIRST, SECOND = "trips/müsli, café.ipynb", "other.ipynb"
 SHOW = "history = wb.history(); print(history.frame[['model', 'outcome', 'cell']].to_string(index=False, header=False))"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from workbench.errors import Conflict, NotFound, PermissionDenied, WorkbenchErro
 from workbench.interactive.offer import first_offer
 from workbench.services.embedded import EmbeddedGateway, GatewayAddress
 from workbench.testing.kernel import Kernel, running_kernel
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.wire.embedded import read_record
 from workbench.wire.key_file import MountedKey, write_key_file
 
@@ -25,12 +25,6 @@ body = {"model": name, "messages": [{"role": "user", "content": "hello"}], "stre
 gateway.openai.post(gateway.url + "/ollama/api/chat", cast_to=object, body=body)
 """
 HIDDEN_KEY = "sk-found-on-the-machine"
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,11 @@ from workbench.interactive.prompt_cell import ask_cell
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.kernel import Kernel, Ran, running_kernel
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.tracking.tracker import Tracker
 from workbench.wire.key_file import MountedKey, write_key_file
 
 LONG = " ".join(f"word{number}" for number in range(120))
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

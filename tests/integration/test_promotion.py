@@ -25,19 +25,13 @@ from workbench.prompts import Gate
 from workbench.settings import Settings
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.tracking import RunRecord, TraceRecord
 from workbench.tracking.tracker import Tracker
 
 GOOD, BAD, MIXED = [1.0] * 13 + [0.0], [0.0] * 12 + [1.0] * 2, [1.0, 0.0] * 7
 GATE = Gate("exact")
 numbers = count()
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from workbench.settings import Settings
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.people import hub_of_people
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.tracking import RunRecord, TraceRecord
 from workbench.tracking.tracker import Tracker
 
@@ -63,12 +63,6 @@ numbers = count()
 def hub() -> Iterator[str]:
     with hub_of_people() as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

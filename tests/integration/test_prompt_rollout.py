@@ -21,7 +21,7 @@ from workbench.client import AsyncGateway, ChatResult, Gateway
 from workbench.errors import InvalidInput, NotFound
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 numbers = count()
 PLAN: dict[str, Any] = {
@@ -33,12 +33,6 @@ PLAN: dict[str, Any] = {
 }
 USERS = 48
 """So many that each side gets enough of them, however they fall."""
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

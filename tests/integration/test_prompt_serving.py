@@ -20,16 +20,10 @@ from workbench.client import Gateway
 from workbench.errors import GatewayUnreachable, IntegrityError, NotFound
 from workbench.testing.gateway import RunningGateway
 from workbench.testing.simulated_gateway import simulated_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.wire.prompt_hash import prompt_hash
 
 numbers = count()
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

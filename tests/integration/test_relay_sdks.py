@@ -22,7 +22,7 @@ from google.genai import types
 import workbench as wb
 from workbench.client.usable_sdks import usable_sdks
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers
+from workbench.testing.simulator import SimulatedProviders
 from workbench.wire.cell import Cell, CellFile
 from workbench.wire.key_file import MountedKey, read_key_file, write_key_file
 from workbench_jupyter.relay.process import RelayProcess
@@ -69,12 +69,6 @@ def config(url: str) -> str:
     )
     model = '[[models]]\nname = "gpt-4o-mini"\n[[models.deployments]]\nprovider = "openai"\nmodel = "gpt-4o-mini"\n'
     return named + bedrock + model
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as simulated:
-        yield simulated
 
 
 @pytest.fixture(autouse=True)

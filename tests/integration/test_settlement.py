@@ -15,7 +15,7 @@ import pytest
 
 from workbench.client.usage_desk import UsageDesk
 from workbench.testing.gateway import RunningGateway, running_gateway
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 BATCH = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 PENDING = {"metadata": {"simulator": "pending"}}
@@ -46,12 +46,6 @@ capacity = "reserved"
 reserved_usd_per_hour = 2.0
 reserved_from = {(datetime.now(UTC).date() - timedelta(days=3)).isoformat()}
 """
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

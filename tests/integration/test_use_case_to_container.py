@@ -20,7 +20,7 @@ from workbench.cli import main
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.people import hub_of_people
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 from workbench.tracking.run import RunRecord
 from workbench.tracking.tracker import Tracker
 
@@ -74,12 +74,6 @@ print(json.dumps([bool(said.choices[0].message.content), bool(again.text), same]
 def hub() -> Iterator[str]:
     with hub_of_people(PEOPLE) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

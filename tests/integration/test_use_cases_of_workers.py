@@ -12,19 +12,13 @@ import pytest
 
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulated_gateway import KEY_VARIABLE, simulated_config
-from workbench.testing.simulator import SimulatedProviders, simulated_providers, wait_until
+from workbench.testing.simulator import SimulatedProviders, wait_until
 
 RFC: dict[str, Any] = {
     "name": "menu", "purpose": "Describe dishes", "data_classes": ["public"], "models": ["chatty"],
     "volume": {"calls_per_day": 10},
 }  # fmt: skip
 CHAT: dict[str, Any] = {"model": "chatty", "messages": [{"role": "user", "content": "hello " * 40}]}
-
-
-@pytest.fixture(scope="module")
-def providers() -> Iterator[SimulatedProviders]:
-    with simulated_providers() as running:
-        yield running
 
 
 @pytest.fixture
