@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from workbench.client.usage_desk import UsageDesk
+from workbench.simulator.openai.batches import SILENT
 from workbench.testing.gateway import RunningGateway, running_gateway
 from workbench.testing.simulator import SimulatedProviders, wait_until
 
@@ -256,10 +257,22 @@ def test_batches_that_begin_at_once_on_two_workers_never_hold_more_than_the_budg
         wait_until(lambda: ana.begin(file).status_code == 200, "what was given back can't be held again")
 
 
-def test_who_deletes_the_results_pays_what_was_kept(gateway: RunningGateway) -> None:
+def test_who_deletes_the_results_pays_what_the_batch_says_that_it_used(gateway: RunningGateway) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    batch = ana.begin(ana.file("fast", "fast")).json()["id"]
+    output = ana.client.get(f"/v1/batches/{batch}").json()["output_file_id"]
+    assert ana.client.delete(f"/v1/files/{output}").status_code == 200
+    settle(gateway)
+    (row,) = rows_of(gateway, ana)
+    assert (row["model"], row["cost_source"]) == ("fast", "settings")
+    assert row["cost_usd"] == pytest.approx(2 * LINE_USD)
+    assert ana.left() == pytest.approx(CAP - 2 * LINE_USD)
+
+
+def test_who_deletes_the_results_of_a_batch_that_does_not_say_pays_what_was_kept(gateway: RunningGateway) -> None:
     ana, bo = Person(gateway, budget={"usd_total": CAP}), Person(gateway, owner="bo")
     for person in (ana, bo):
-        batch = person.begin(person.file("fast", "fast")).json()["id"]
+        batch = person.begin(person.file("fast", "fast"), metadata=SILENT).json()["id"]
         output = person.client.get(f"/v1/batches/{batch}").json()["output_file_id"]
         assert person.client.delete(f"/v1/files/{output}").status_code == 200
     kept = CAP - ana.left()

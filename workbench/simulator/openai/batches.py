@@ -1,4 +1,7 @@
-"""Batches: they complete at once, with an output file; `metadata = {"simulator": "pending"}` leaves one unfinished."""
+"""Batches: they complete at once, with an output file, and tell what they used, where all lines are of one model.
+
+`metadata = {"simulator": "pending"}` leaves one unfinished; with `silent` it does not tell, as older ones did not.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from workbench.simulator.state import NOW
 PENDING = {"simulator": "pending"}
 """Metadata of a batch or job that is to stay unfinished until it is cancelled."""
 
+SILENT = {"simulator": "silent"}
+"""Metadata of a batch that does not tell what it used."""
 _BATCH = "batch"
 _ENDPOINTS: dict[str, Callable[[Exchange], Reply]] = {
     "chat/completions": chat,
@@ -65,6 +70,8 @@ def create(exchange: Exchange) -> Reply:
     used: list[Used] = []
     if body.get("metadata") != PENDING:
         batch |= _completed(exchange, batch["id"], endpoint, lines, used)
+        if body.get("metadata") != SILENT:
+            batch |= _told_of(used)
     return Whole(body=account.keep(_BATCH, batch), used=tuple(used))
 
 
@@ -101,6 +108,22 @@ def _completed(exchange: Exchange, name: str, endpoint: str, lines: list[bytes],
         "completed_at": NOW,
         "request_counts": {"total": len(lines), "completed": len(good), "failed": len(bad)},
     }
+
+
+def _told_of(used: list[Used]) -> dict[str, Any]:
+    models = {one.model for one in used}
+    if len(models) != 1:
+        return {}
+    cached = sum(one.cached for one in used)
+    asked, made = sum(one.input for one in used) + cached, sum(one.output for one in used)
+    usage = {
+        "input_tokens": asked,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": asked + made,
+    }
+    return {"model": models.pop(), "usage": usage}
 
 
 def _written(exchange: Exchange, filename: str, lines: list[bytes]) -> str | None:
