@@ -54,11 +54,7 @@ class Pool:
         Raises Unconnected, TimeoutError where no connection stands in time, and aiohttp.ClientError for the rest.
         """
         place, start = _target(method, url)
-        lines = [f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OURS]
-        head = f"{start}{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
-        if head.count("\n") != len(lines) + 4 or head.count("\r") != len(lines) + 4:
-            raise aiohttp.InvalidURL("a header of the request holds a line end")
-        data = head.encode("latin-1", "replace")
+        data = b"%bContent-Length: %d\r\n\r\n" % (_head(start, tuple(headers.items())), len(body))
         while True:
             connection = self._take(place)
             used = connection is not None
@@ -134,6 +130,16 @@ class Pool:
         for connection in list(self._open):
             connection.close()
         self._idle.clear()
+
+
+@lru_cache(maxsize=256)
+def _head(start: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the head of a request but for the body's length; most calls of a provider have the same."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _OURS]
+    head = f"{start}{''.join(lines)}"
+    if head.count("\n") != len(lines) + 2 or head.count("\r") != len(lines) + 2:
+        raise aiohttp.InvalidURL("a header of the request holds a line end")
+    return head.encode("latin-1", "replace")
 
 
 @lru_cache(maxsize=1024)
