@@ -517,8 +517,10 @@ class Call:
             ours = self.ticket.headers()
         else:  # held to nothing, or not let in
             ours = self._gateway.admission.headers(self.key, self._row.model) if self.key is not None else []
+        if not ours:
+            return headers
         names = {name for name, _ in ours}
-        return [*(header for header in headers if header[0] not in names), *ours] if ours else headers
+        return [*(header for header in headers if header[0] not in names), *ours]
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

@@ -41,20 +41,18 @@ class Deployment:
     """Its share of the model's tokens; 0: it only stands in for the others."""
     reserved_usd_per_hour: float | None = None
     """What its capacity costs, used or not; None: its calls are paid."""
-    id: str = ""
+    label: str = field(default="", init=False)
+    """How headers and the ledger name it."""
+    id: str = field(default="", init=False)
     """What its health is kept under: the same upstream thing has the same id in every model that names it."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.provider}/{self.model}")
         object.__setattr__(self, "id", f"{self.label}@{self.region or ''}#{self.capacity}")
 
     def paid_by_call(self) -> Deployment:
         """Return the same as its batches are paid, which reserved capacity does not serve."""
         return replace(self, capacity="on_demand", reserved_usd_per_hour=None)
-
-    @property
-    def label(self) -> str:
-        """Return how headers and the ledger name it."""
-        return f"{self.provider}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)

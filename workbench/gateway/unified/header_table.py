@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from workbench.gateway.routing.attempts import Attempt
 from workbench.wire import headers as names
@@ -22,14 +23,18 @@ def to_provider(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name: headers[key].decode("latin-1") for key, name in TO_PROVIDER.items() if key in headers}
 
 
-def to_caller(attempt: Attempt, *, upstream_id: str | None) -> Iterator[tuple[bytes, bytes]]:
-    """Yield what an answer tells of where it came from."""
-    yield _MODEL, _printable(attempt.model.name)
-    yield _DEPLOYMENT, _printable(attempt.deployment.label)
-    if attempt.instead_of is not None:
-        yield _SUBSTITUTED_FOR, _printable(attempt.instead_of)
+def to_caller(attempt: Attempt, *, upstream_id: str | None) -> list[tuple[bytes, bytes]]:
+    """Return what an answer tells of where it came from."""
+    told = [*_place(attempt.model.name, attempt.deployment.label, attempt.instead_of)]
     if upstream_id:
-        yield _UPSTREAM_ID, _printable(upstream_id)
+        told.append((_UPSTREAM_ID, _printable(upstream_id)))
+    return told
+
+
+@lru_cache(maxsize=1024)
+def _place(model: str, deployment: str, instead_of: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    place = ((_MODEL, _printable(model)), (_DEPLOYMENT, _printable(deployment)))
+    return place if instead_of is None else (*place, (_SUBSTITUTED_FOR, _printable(instead_of)))
 
 
 def cost(usd: float | None) -> Iterator[tuple[bytes, bytes]]:

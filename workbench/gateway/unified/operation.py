@@ -72,7 +72,7 @@ class Operation:
 
     def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
         """Return what an answer tells of where it came from."""
-        return list(header_table.to_caller(attempt, upstream_id=answer.request_id))
+        return header_table.to_caller(attempt, upstream_id=answer.request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class ResponsesErrand:
 
     def headers(self, answer: Whole | Stream, attempt: Attempt) -> Headers:
         """Return what an answer tells of where it came from."""
-        return list(header_table.to_caller(attempt, upstream_id=answer.request_id))
+        return header_table.to_caller(attempt, upstream_id=answer.request_id)
 
     async def _keep(self, made: _Made | None, attempt: Attempt) -> None:
         assert self._key is not None
