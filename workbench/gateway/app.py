@@ -23,6 +23,7 @@ from workbench.gateway.door import Door, UnknownPath, on_client_left, on_unexpec
 from workbench.gateway.ledger.admin_routes import AdminLedgerRoutes
 from workbench.gateway.ledger.my_routes import MyCallRoutes
 from workbench.gateway.native.routes import NativeRoutes
+from workbench.gateway.openapi import routes as openapi
 from workbench.gateway.parts import Parts
 from workbench.gateway.providers.local_routes import LocalRoutes
 from workbench.gateway.published.request_routes import PromotionRoutes
@@ -164,6 +165,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/alerts", alerts.list),
         Route("/admin/v1/alerts/test", alerts.test, methods=["POST"]),
         Route(slack.PATH, slack.SlackRoutes(gateway).command, methods=["POST"]),
+        Route("/openapi.json", openapi.described),
+        Route("/docs", openapi.read),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

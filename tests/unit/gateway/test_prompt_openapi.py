@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.gateway.app import create_app
-from workbench.gateway.published.openapi import ROWS, document
+from workbench.gateway.published.openapi import ROWS, described
 from workbench.settings import load_settings
 
 
@@ -23,7 +23,7 @@ def test_each_row_is_a_route_and_each_route_of_prompts_is_a_row(home: Path) -> N
 
 
 def test_bodies_are_described_by_what_reads_them() -> None:
-    told = document()
+    told = described()
     schemas = told["components"]["schemas"]
     assert set(schemas["Word"]["required"]) == {"request_id", "value"}
     assert schemas["RolloutPlan"]["properties"]["min_n"]["default"] == 50

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import msgspec
-
+from workbench.gateway.openapi.row import Row, document
 from workbench.gateway.published.feedback import Word
 from workbench.gateway.published.past import RollbackWish
 from workbench.gateway.published.record import Publication
@@ -23,6 +21,7 @@ _AFTER = ("after", "query", "number of the last record or word that is known")
 _WAIT = ("wait", "query", "seconds that the answer may take while there is nothing to tell, up to 60")
 _ID = ("id", "path", "number of the request")
 _LIMIT = ("limit", "query", "records at most, up to 1,000")
+_WORDS = ("limit", "query", "words at most")
 _OLDER = ("after", "query", "`next` of the page before: older requests follow")
 _PAGE = ("limit", "query", "requests at most, up to 100")
 _NAME = ("name", "query", "requests about this prompt only")
@@ -30,20 +29,6 @@ _ALIAS = ("alias", "query", "and this alias only; with a name, the answer tells 
 _STATE = ("state", "query", "requests in this state only")
 _EVENT = ("event", "path", "pause, resume, advance or abort")
 _ETAG = ("if-none-match", "header", "the etag of the answer that is known: 304 where it still holds")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method of one path."""
-
-    method: str
-    path: str
-    summary: str
-    answers: dict[int, str]
-    """What each status means."""
-    parameters: tuple[tuple[str, str, str], ...] = ()
-    """Name, place, meaning."""
-    body: type[msgspec.Struct] | None = None
 
 
 _PROMPT = "/v1/prompts/{reference}"
@@ -204,33 +189,18 @@ ROWS = (
         (),
         Word,
     ),
+    Row(
+        "get",
+        "/v1/feedback",
+        "Read what was told, oldest first; a scientist's right.",
+        {200: "data: the words; next: what to go on after, null at the end"},
+        (_AFTER, _WORDS),
+        who="an identity",
+    ),
 )
 
 
 @cache
-def document() -> dict[str, Any]:
+def described() -> dict[str, Any]:
     """Return the document."""
-    bodies = [row.body for row in ROWS if row.body is not None]
-    schemas, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
-    schema_of = dict(zip(bodies, schemas, strict=True))
-    paths: dict[str, dict[str, Any]] = {}
-    for row in ROWS:
-        told: dict[str, Any] = {
-            "summary": row.summary,
-            "parameters": [
-                {"name": name, "in": place, "description": meaning, "required": place == "path",
-                 "schema": {"type": "string"}}
-                for name, place, meaning in row.parameters
-            ],
-            "responses": {str(status): {"description": meaning} for status, meaning in row.answers.items()},
-        }  # fmt: skip
-        if row.body is not None:
-            told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema_of[row.body]}}}
-        paths.setdefault(row.path, {})[row.method] = told
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Published prompts", "version": "1"},
-        "security": [{"key": []}],
-        "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-    }
+    return document("Published prompts", ROWS)

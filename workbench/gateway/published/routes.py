@@ -14,7 +14,7 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.published.changes import MOST_SECONDS
 from workbench.gateway.published.feedback import Word
 from workbench.gateway.published.four_eyes import check_direct
-from workbench.gateway.published.openapi import document
+from workbench.gateway.published.openapi import described
 from workbench.gateway.published.past import as_of
 from workbench.gateway.published.record import Publication, as_prompt
 from workbench.gateway.published.serving import serve
@@ -64,7 +64,7 @@ class PromptRoutes:
     async def described(self, request: Request) -> Response:
         """Answer `GET /v1/prompts/openapi.json`."""
         await self._reader(request)
-        return json_reply(request, document())
+        return json_reply(request, described())
 
     async def changes(self, request: Request) -> Response:
         """Answer `GET /v1/prompts/changes?after=SEQ&wait=SECONDS` as soon as there is something to tell."""

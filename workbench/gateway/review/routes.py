@@ -21,32 +21,40 @@ from workbench.gateway.review.states import State, actions_in, what_now
 _MOST = 1000
 
 
-class _Comment(msgspec.Struct, forbid_unknown_fields=True):
+class Comment(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /use-cases/{name}/comments`."""
+
     text: Words = ""
 
 
-class _Decision(msgspec.Struct, forbid_unknown_fields=True):
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a decision."""
+
     why: Words = ""
 
 
-class _Escalation(msgspec.Struct, forbid_unknown_fields=True):
+class Escalation(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST .../escalate`."""
+
     why: Words = ""
     to: str | None = None
 
 
-class _Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
+class Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /me/acknowledgements`."""
+
     version: str
 
 
 _rfc = msgspec.json.Decoder(rfc.Rfc)
 _change = msgspec.json.Decoder(rfc.RfcChange)
 _submit = msgspec.json.Decoder(SubmitWish)
-_comment = msgspec.json.Decoder(_Comment)
+_comment = msgspec.json.Decoder(Comment)
 _key = msgspec.json.Decoder(UseCaseKeyWish)
 _grant = msgspec.json.Decoder(grant.GrantWish)
-_decision = msgspec.json.Decoder(_Decision)
-_escalation = msgspec.json.Decoder(_Escalation)
-_acknowledgement = msgspec.json.Decoder(_Acknowledgement)
+_decision = msgspec.json.Decoder(Decision)
+_escalation = msgspec.json.Decoder(Escalation)
+_acknowledgement = msgspec.json.Decoder(Acknowledgement)
 
 
 class UseCaseRoutes:
