@@ -221,3 +221,19 @@ def test_prompts_and_models_of_one_worker_are_every_workers(gateway: RunningGate
     wait_until(lambda: statuses(gateway, key, "added") == {200}, "a worker does not know the model", seconds=30)
     assert httpx.delete(f"{gateway.url}/admin/v1/models/added", headers=admin, timeout=30).status_code in (200, 204)
     wait_until(lambda: statuses(gateway, key, "added") == {404}, "a worker still knows the model", seconds=30)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_starts_again_at_once_on_its_port_behind_connections_that_it_closed(tmp_path: Path, workers: int) -> None:
+    """What a server has closed waits a minute to be forgotten, and must not keep the port from the next start."""
+    arguments = ("--workers", "2")
+    with running_gateway(tmp_path / "home", arguments=arguments) as gateway:
+        port = gateway.url.rpartition(":")[2]
+        for _ in range(6):
+            answer = httpx.get(f"{gateway.url}/healthz", headers={"connection": "close"})
+            assert answer.headers["connection"] == "close"
+        gateway.stop()
+    arguments = ("--workers", str(workers), "--port", port)
+    with running_gateway(tmp_path / "home", arguments=arguments) as again:
+        assert again.url.endswith(f":{port}")
+        assert httpx.get(f"{again.url}/healthz").status_code == 200

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -102,13 +103,12 @@ def _fields(fields: Mapping[str, float]) -> str:
 
 
 def _print(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*names, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 def _desk(url: str | None) -> BudgetDesk:

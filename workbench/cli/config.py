@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import config_option, json_option
+from workbench.cli.tables import print_table
 from workbench.errors import Conflict, InvalidInput, SettingsError, WorkbenchError
 
 if TYPE_CHECKING:
@@ -90,14 +91,13 @@ def show(config: Path | None, as_json: bool, docs: bool) -> None:
             }
         )
         return
-    from rich.console import Console
     from rich.table import Table
 
     click.echo(f"file: {settings.file or 'none, the embedded default holds'}\nhome: {settings.home}")
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for line in lines:
         table.add_row(line.key, json.dumps(line.value, ensure_ascii=False), line.source)
-    Console(markup=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    print_table(table)
 
 
 @command.group()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.options import Duration, config_option, json_option
+from workbench.cli.tables import print_table
 
 if TYPE_CHECKING:
     from workbench.feedback import ReviewQueue
@@ -131,7 +132,6 @@ def list_(*, every: bool, config: Path | None, as_json: bool) -> None:
     if not found:
         click.echo("No open links. `workbench feedback share RUN...` makes one.")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("queue", "question", "name", "finished", "ends", "by", box=None, pad_edge=False)
@@ -140,7 +140,7 @@ def list_(*, every: bool, config: Path | None, as_json: bool) -> None:
         finished = f"{done[0]} of {done[1]}" if done else "its runs are gone"
         table.add_row(each.queue_id, each.question, each.name, finished, ends, each.created_by)
     table.columns[0].no_wrap = True  # it is copied
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 @command.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import Duration, json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -79,14 +80,13 @@ def list_(*, everybodys: bool, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(keys))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("key", "kind", "owner", "note", "created", "expires", "revoked", box=None, pad_edge=False)
     for key in keys:
         cells = [key[name] for name in ("id", "kind", "owner", "note", "created_at", "expires_at", "revoked_at")]
         table.add_row(*(str(cell or "") for cell in cells))
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 @command.command()

@@ -13,6 +13,7 @@ import click
 
 from workbench.cli.gateway_in_use import gateway_in_use
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 
 if TYPE_CHECKING:
     from workbench.rag import Answer, Convex, Embedder, Hit, ReciprocalRank
@@ -126,7 +127,6 @@ def search(
     if not hits:
         click.echo("Nothing was found.")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
@@ -141,7 +141,7 @@ def search(
         figures = ("-" if value is None else f"{value:.2f}" for value in (hit.score, hit.bm25, hit.vector))
         place = Text(f"{hit.chunk.header}\n{hit.chunk.path}")
         table.add_row(str(hit.rank), *figures, place, Text(" ".join(hit.chunk.text.split())))
-    Console().print(table)
+    print_table(table)
 
 
 @command.command()

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workbench.wire.money import usd_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -187,9 +189,7 @@ def cost_of(told: Row, wish: Wish) -> float | None:
 
 def dollars(usd: float) -> str:
     """Return a small amount so that people can read it."""
-    if usd == 0:
-        return "nothing"
-    return f"{usd:,.2f} USD" if usd >= 1 else f"{usd:.{max(2, 1 - math.floor(math.log10(usd)))}f} USD"
+    return "nothing" if usd == 0 else usd_text(usd)
 
 
 def _end_of(row: Row) -> str | None:

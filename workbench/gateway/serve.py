@@ -225,7 +225,9 @@ def _listen(host: str, port: int, *, any_other: bool, shared: bool) -> socket.so
     """Return a listening socket; with `any_other`, on another port where this one is taken, else perhaps `shared`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what waits to be forgotten keeps no port
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         try:
             listener.bind((host, port))

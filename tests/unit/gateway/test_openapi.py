@@ -12,7 +12,7 @@ import pytest
 
 from workbench.gateway.app import create_app
 from workbench.gateway.door import Door
-from workbench.gateway.openapi.routes import ROWS, whole
+from workbench.gateway.openapi.whole import ROWS, whole
 from workbench.settings import load_settings
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 
 
 @click.command("list")
@@ -25,14 +26,13 @@ def list_(limit: int, *, as_json: bool) -> None:
     if not found:
         click.echo("No experiments yet. `workbench experiment run exp.toml` makes one.")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("id", "experiment", "began", "candidates", box=None, pad_edge=False)
     for each in found:
         began = each.started_at.strftime("%Y-%m-%d %H:%M")
         table.add_row(each.experiment_id, each.name, began, ", ".join(each.runs))
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from workbench.cli.models.engines import ps, start, stop
 from workbench.cli.models.forget import forget
 from workbench.cli.models.recommend import recommend
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 
 
 @click.group()
@@ -79,7 +80,6 @@ def list_(as_json: bool) -> None:
             )
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
@@ -90,7 +90,7 @@ def list_(as_json: bool) -> None:
         found = here.get(model.name)
         size = f"{found.bytes / 1e6:.0f} MB" if found else "not pulled"
         table.add_row(model.name, model.task, size, model.licence, model.description)
-    Console().print(table)
+    print_table(table)
 
 
 @command.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ def ps(*, url: str | None, as_json: bool) -> None:
     if not rows:
         click.echo("No embedded model is in memory; the first call to one, or `workbench models start NAME`, loads it.")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("model", "task", "memory", "up", "tokens/s", "pid", box=None, pad_edge=False)
@@ -35,7 +35,7 @@ def ps(*, url: str | None, as_json: bool) -> None:
         memory = "?" if row["memory_bytes"] is None else f"{row['memory_bytes'] / 1e6:.0f} MB"
         speed = "" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:.1f}"
         table.add_row(row["name"], row["task"], memory, _since(row["since"]), speed, str(row["pid"]))
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 @click.command()

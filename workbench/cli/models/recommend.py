@@ -28,6 +28,9 @@ class Cost(click.ParamType[float]):
         return float(found[1]) / (1_000_000 if found[2] else 1)
 
 
+_COUNT = click.IntRange(min=0)
+
+
 @click.command()
 @click.option("--task", type=click.Choice(_TASKS), default="chat", show_default=True, help="What it is to do.")
 @click.option("--max-cost", type=Cost(), help="Most that a call may cost: 0.002, or 2000/M for a million calls.")
@@ -37,9 +40,9 @@ class Cost(click.ParamType[float]):
 @click.option("--region", metavar="NAME", help="Where it must run.")
 @click.option("--provider", metavar="NAME", help="Who must serve it.")
 @click.option("--search", metavar="WORDS", help="Words of its name, description or features, such as tools.")
-@click.option("--input-tokens", type=int, default=1000, show_default=True, help="Input tokens of a usual call.")
-@click.option("--output-tokens", type=int, default=300, show_default=True, help="Output tokens of a usual call.")
-@click.option("--top", type=int, default=5, show_default=True, help="How many to show.")
+@click.option("--input-tokens", type=_COUNT, default=1000, show_default=True, help="Input tokens of a usual call.")
+@click.option("--output-tokens", type=_COUNT, default=300, show_default=True, help="Output tokens of a usual call.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many to show.")
 @url_option
 @json_option
 def recommend(*, url: str | None, as_json: bool, top: int, **wished: str | float | None) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli import tables
+
 if TYPE_CHECKING:
     from workbench.prompts import Promotion, Prompt
 
@@ -24,13 +26,12 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     """Print rows under the names of their columns."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(markup=False).print(table)  # a figure's [low, high] is no markup
+    tables.print_table(table)
 
 
 def print_promotion(promotion: Promotion, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import json
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 
@@ -23,7 +24,6 @@ def prices(*, model: str | None, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -41,4 +41,4 @@ def prices(*, model: str | None, url: str | None, as_json: bool) -> None:
                 *("?" if cell is None else f"{cell:g}" for cell in cells),
                 price.get("version") or price.get("source") or "no price is known",
             )
-    Console(markup=False).print(table)
+    print_table(table)

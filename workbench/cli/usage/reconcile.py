@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -130,7 +131,6 @@ def _print_json(
 
 
 def _print_table(found: Sequence[Drift], whole: Drift, beyond: Sequence[Drift], *, by_day: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -144,4 +144,4 @@ def _print_table(found: Sequence[Drift], whole: Drift, beyond: Sequence[Drift], 
             *((one.day,) if by_day else ()), one.model, f"{one.ledger_usd:.4f}", f"{one.invoice_usd:.4f}",
             f"{one.usd:+.4f}", share, "!" if one in beyond else "",
         )  # fmt: skip
-    Console(markup=False).print(table)
+    print_table(table)

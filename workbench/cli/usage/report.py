@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -148,7 +149,6 @@ def _exact(value: Any) -> Any:
 def _table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, total: Mapping[str, Any] | None = None
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
@@ -161,7 +161,7 @@ def _table(
         table.add_column(name, footer=footer, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(_shown(name)(row.get(name)) for name in columns))
-    Console(markup=False, soft_wrap=True).print(table)
+    print_table(table)
 
 
 def _shown(name: str) -> Callable[[Any], str]:

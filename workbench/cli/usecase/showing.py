@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.options import json_option
+from workbench.cli.tables import print_table
 from workbench.cli.which_gateway import asked_gateway, url_option
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def list_(*, state: str | None, limit: int, url: str | None, as_json: bool) -> N
     if not found:
         click.echo("No use cases. `workbench usecase create NAME` drafts one.")
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("use case", "state", "owner", "data", "level", "tier", "a month", "changed", box=None, pad_edge=False)
@@ -55,7 +55,7 @@ def list_(*, state: str | None, limit: int, url: str | None, as_json: bool) -> N
             row["name"], row["state"], row["owner"], ", ".join(row["data_classes"]), row["service_level"],
             str(row["tier"]), _money(row["projection"]), row["updated_at"][:16],
         )  # fmt: skip
-    Console(markup=False).print(table)
+    print_table(table)
 
 
 @click.command()

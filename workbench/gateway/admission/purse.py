@@ -157,12 +157,12 @@ class Purse:
         cells = self._cells
         for cap in self.caps:
             told = cells[cap.warned]
-            passed = self._passed(cap)
+            spent = passed = self._passed(cap)
             if refused and passed and cap.amount - cells[cap.spent] - cells[c.HELD] == self.room():
                 passed = len(THRESHOLDS)
             if passed > told:
                 cells[cap.warned] = passed
-                for percent in THRESHOLDS[told:passed]:
+                for percent in (*THRESHOLDS[told:spent], *THRESHOLDS[max(spent, passed - 1) : passed]):
                     yield Threshold(cap.name, percent, dollars(cap.amount), dollars(cells[cap.spent]))
 
     def warn_anew(self) -> None:

@@ -8,6 +8,7 @@ from workbench.gateway.admission.purse import Threshold
 from workbench.gateway.admission.subject import Terms
 from workbench.gateway.notices import Notice, Notices
 from workbench.gateway.times import utc_now
+from workbench.wire.money import usd_text
 
 _log = logging.getLogger("workbench.gateway.admission")
 _PERIODS = {"usd_per_day": 10, "usd_per_month": 7, "usd_total": 0}
@@ -24,10 +25,12 @@ class Teller:
         """Tell that a part of a budget is spent."""
         period = utc_now()[: _PERIODS[passed.name]]
         subject = terms.subject
-        spent = "is used up" if passed.percent >= 100 else f"is spent to {passed.percent} %"
+        how = "is used up" if passed.percent >= 100 else f"is spent to {passed.percent} %"
+        if passed.percent >= 100 and passed.spent < passed.cap:
+            how = "does not reach for a call any more"
         text = (
-            f"The budget of {subject.lower()}{f' for {period}' if period else ''} {spent}: "
-            f"{passed.spent:.2f} of {passed.cap:.2f} USD."
+            f"The budget of {subject.lower()}{f' for {period}' if period else ''} {how}: "
+            f"{usd_text(passed.spent)} of {usd_text(passed.cap)} are spent."
         )
         self._tell(
             "budget", f"{terms.row} {passed.name} {period} {passed.cap:g} {passed.percent}", text, terms,

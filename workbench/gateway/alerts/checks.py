@@ -28,6 +28,7 @@ from workbench.gateway.telemetry.metrics import CALLS, GAUGE
 from workbench.gateway.telemetry.numbers import Name
 from workbench.gateway.times import utc_now
 from workbench.settings.alerts import CostRule, ErrorRateRule
+from workbench.wire.money import usd_text
 
 _log = logging.getLogger("workbench.gateway.alerts")
 
@@ -167,7 +168,7 @@ class Costs:
             if kind == rule.subject and when == period and rule.name in (None, name) and usd >= rule.usd:
                 yield Notice(
                     "cost", f"cost {kind} {name} {rule.usd:g} {period}",
-                    f"Calls{_of(kind, name)} have cost {usd:.2f} USD in {period}, past {rule.usd:g} USD.",
+                    f"Calls{_of(kind, name)} have cost {usd_text(usd)} in {period}, past {usd_text(rule.usd)}.",
                     {"subject": kind, "name": name or None, "period": period, "usd": usd, "threshold_usd": rule.usd},
                 )  # fmt: skip
 

@@ -14,7 +14,6 @@ from workbench.gateway.parts import Parts
 from workbench.gateway.published.changes import MOST_SECONDS
 from workbench.gateway.published.feedback import Word
 from workbench.gateway.published.four_eyes import check_direct
-from workbench.gateway.published.openapi import described
 from workbench.gateway.published.past import as_of
 from workbench.gateway.published.record import Publication, as_prompt
 from workbench.gateway.published.serving import serve
@@ -63,6 +62,8 @@ class PromptRoutes:
 
     async def described(self, request: Request) -> Response:
         """Answer `GET /v1/prompts/openapi.json`."""
+        from workbench.gateway.published.openapi import described  # noqa: PLC0415 - loads when somebody asks
+
         await self._reader(request)
         return json_reply(request, described())
 

@@ -20,6 +20,7 @@ COLUMNS = {
 """What calls are grouped and filtered by, and the column that tells it."""
 PERIODS = {"month": 7, "day": 10, "hour": 13}
 """Periods to group by, and how much of a time tells them."""
+_ASKED = ("group_by", "since", "until", "limit")
 _TAG = re.compile(r"tag:([A-Za-z0-9_.\-]{1,64})")
 _AGO = re.compile(r"(\d{1,5})([mhdw])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -49,6 +50,10 @@ def question(query: Mapping[str, str], *, now: float, also: Sequence[str] = ()) 
         if not (name in COLUMNS or name in PERIODS or _TAG.fullmatch(name)) or groups.count(name) > 1:
             known = ", ".join([*COLUMNS, *PERIODS, "tag:NAME"])
             raise InvalidInput(f"Usage can't be grouped by {name[:40]!r}.", hint=f"Known: {known}.", param="group_by")
+    for name in query:
+        if not (name in COLUMNS or name in _ASKED or name in also or _TAG.fullmatch(name)):
+            known = ", ".join([*_ASKED, *also, *COLUMNS, "tag:NAME"])
+            raise InvalidInput(f"Usage can't be asked for by {name[:40]!r}.", hint=f"Known: {known}.", param=name[:40])
     return Question(
         group_by=groups,
         filters={name: query[name] for name in query if name in COLUMNS or _TAG.fullmatch(name)},

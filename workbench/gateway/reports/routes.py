@@ -36,7 +36,7 @@ class ReportRoutes:
     async def showback(self, request: Request) -> Response:
         """Answer `GET /admin/v1/usage/showback?month=2026-11`: each use case with its share of what is reserved."""
         since, until = _month(request.query_params.get("month"))
-        asked = question(request.query_params, now=time.time())
+        asked = question(request.query_params, now=time.time(), also=("month",))
         asked = Question(filters=asked.filters, since=since, until=until)
         return await self._answer(request, "showback", asked, pools=self._pools())
 

@@ -44,4 +44,6 @@ def _is_signed(body: bytes, signature: str, timestamp: str, secret: str) -> bool
 
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:  # the verifier takes numbers only
         return False
+    if not signature.isascii():  # and ASCII
+        return False
     return SignatureVerifier(secret).is_valid(body, timestamp, signature)
