@@ -126,6 +126,20 @@ def test_a_dataset_of_real_traffic_is_what_evidence_and_experiments_take(
     assert {example.inputs["question"] for example in again} == set(by_question)
 
 
+def test_a_dataset_has_a_new_file_of_its_own_where_none_is_named(
+    gateway: RunningGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(gateway, gateway.issue_key(), "by default")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        done = audit(gateway.home, "dataset", "--last", "1d", "--sample", "1", "--url", gateway.url)
+        assert done.exit_code == 0, done.stderr
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [name.startswith("calls-2") for name in names] == [True, True]
+    nowhere = audit(gateway.home, "dataset", "--out", str(tmp_path / "no" / "d.csv"), "--url", gateway.url)
+    assert (nowhere.exit_code, "There is no folder" in nowhere.stderr) == (1, True)
+
+
 def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another(gateway: RunningGateway) -> None:
     key = gateway.issue_key()
     for number in range(8):
@@ -199,6 +213,54 @@ def test_a_hand_on_the_ledger_shows_with_its_place(providers: SimulatedProviders
         assert "lost its end" in (home / "gateway.stderr").read_text()
         assert gateway.stop() == 0
     assert audit(home, "verify").exit_code == 3
+
+
+def test_a_ledger_file_that_is_damaged_is_told_with_its_place_and_no_traceback(
+    providers: SimulatedProviders, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    with gateway_at(home, providers) as gateway:
+        key = gateway.issue_key()
+        for number in range(30):
+            ask(gateway, key, f"row {number} " * 50)
+        assert gateway.stop() == 0
+    path = home / "ledger" / "calls.db"
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"no database" * 500, b""):
+        path.write_bytes(damaged)
+        done = audit(home, "verify")
+        assert done.exit_code == 3, done.output
+        assert "damaged" in done.stderr
+        assert str(path) in done.stderr
+    path.write_bytes(whole)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('restored', 'no JSON')")
+    assert audit(home, "verify").exit_code == 3
+
+
+@pytest.mark.parametrize("shipped", [False, True])
+def test_kept_bodies_that_are_gone_before_their_time_show(
+    providers: SimulatedProviders, tmp_path: Path, *, shipped: bool
+) -> None:
+    home = tmp_path / "home"
+    with gateway_at(home, providers) as gateway:
+        key = gateway.issue_key()
+        for number in range(3):
+            ask(gateway, key, f"row {number}")
+        if shipped:
+            assert audit(home, "ship", "--url", gateway.url).exit_code == 0
+        assert gateway.stop() == 0
+    good = json.loads(audit(home, "verify", "--json").stdout)
+    assert (good["ok"], good["rows"], good["bodies"]) == (True, 3, 3), "a call that is in both counts once"
+    if shipped:
+        (path,) = (home / "lake").rglob("bodies-*.parquet")
+        path.unlink()
+    with sqlite3.connect(home / "ledger" / "calls.db") as connection:
+        connection.execute("DELETE FROM bodies WHERE seq = 2")
+    done = audit(home, "verify")
+    assert done.exit_code == 3
+    assert "row 2 " in done.stderr
+    assert "gone before their time" in done.stderr
 
 
 def test_a_backup_of_a_running_gateway_is_whole_and_can_be_put_back(

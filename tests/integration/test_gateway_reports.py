@@ -46,6 +46,7 @@ model = "pool"
 capacity = "reserved"
 tokens_per_minute = 10000
 reserved_usd_per_hour = 4.0
+reserved_from = {reserved_from}
 [[models.deployments]]
 provider = "acme"
 model = "fast"
@@ -98,7 +99,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
     asyncio.run(_keep(home / "ledger", rows[:200], rows[200:-10], rows[-10:], lake=home / "lake"))
     elsewhere = [row(900, NOON, use_case="elsewhere", cost_usd=0.0)]  # it has the same number in a chain of another
     asyncio.run(_keep(home / "other", elsewhere, [], lake=home / "lake"))
-    with running_gateway(home, config=CONFIG, environ={"ACME_KEY": "x"}) as running:
+    with running_gateway(
+        home, config=CONFIG.replace("{reserved_from}", NOON.date().isoformat()), environ={"ACME_KEY": "x"}
+    ) as running:
         yield running
 
 
@@ -182,6 +185,7 @@ def test_groups_may_be_tags_days_paths_and_keys(asking: Callable[..., Any]) -> N
         {"group_by": "tag:x'); DROP"},
         {"since": "yesterday"},
         {"limit": "0"},
+        {"usecase": "menus"},
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(admin: httpx.Client, query: dict[str, str]) -> None:
@@ -195,6 +199,11 @@ def test_showback_shares_what_is_reserved_by_who_used_it(admin: httpx.Client) ->
     assert rows["menus"]["reserved_tokens"] == 0
     assert rows["search"]["share_of_reserved"] == 1
     assert 0 < rows["search"]["reserved_usd"] < told["idle_usd"]
+    hours = (datetime.now(UTC) - NOON.replace(hour=0)).total_seconds() / 3600
+    if (NOON + timedelta(days=1)).month == NOON.month:  # reserved since yesterday, and not since the month began
+        assert rows["search"]["reserved_usd"] + told["idle_usd"] == pytest.approx(4 * hours, rel=0.01)
+    assert ask(admin, "/usage/showback", month="2024-02")["idle_usd"] == 0
+    assert ask(admin, "/usage/showback", month="2999-01")["idle_usd"] == 0
     assert admin.get("/usage/showback", params={"month": "soon"}).status_code == 400
 
 

@@ -39,11 +39,11 @@ class Follower:
         self._looking = asyncio.Lock()
         self._looked = 0.0
         self._take: dict[str, Callable[[], Awaitable[None]]] = {
+            USE_CASES: self._use_cases,  # before keys: what a key is held to comes first
+            BUDGETS: gateway.raises.catch_up,
             KEYS: self._keys,
             PROMPTS: gateway.published.catch_up,
             MODELS: self._models,
-            BUDGETS: gateway.raises.catch_up,
-            USE_CASES: self._use_cases,
             CONFIGURATION: gateway.reloader.reload_and_log,
         }
 
@@ -66,7 +66,7 @@ class Follower:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> None:
-        """Take over the keys that others have issued by now; raises Unavailable where the database gives no word.
+        """Take over the keys that others have issued by now, and what holds them; raises Unavailable without a word.
 
         For a key that is not known here: it may be seconds old. Those who wait share one look, and looks keep a pause.
         """
@@ -77,7 +77,7 @@ class Follower:
             if self._looked < arrived:
                 await asyncio.sleep(max(0.0, self._looked + _PAUSE_SECONDS - arrived))
                 began = time.monotonic()
-                for topic, number in await self._news((KEYS,)):
+                for topic, number in await self._news((USE_CASES, BUDGETS, KEYS)):
                     await self._take_over(topic, number)
                 self._looked = began
 
@@ -108,6 +108,8 @@ class Follower:
             expired_since=min(now, self._keys_read) - _MARGIN_SECONDS,
         )
         changed = [key for key in stored if gateway.keys.get(key.id) != key]
+        if any(key.use_case and gateway.use_cases.get(key.use_case) is None for key in changed):
+            await gateway.review.catch_up()  # it was approved since the last look
         held = {key.account for key in changed if is_held(key) and not gateway.admission.counts(key.account)}
         spent = await asyncio.to_thread(gateway.reports.spent, "key", held) if held else {}
         for key in changed:

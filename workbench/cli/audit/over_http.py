@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from datetime import date
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ import click
 
 from workbench.cli.options import json_option
 from workbench.cli.which_gateway import asked_gateway, url_option
-from workbench.errors import InvalidInput
+from workbench.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from workbench.client.audit_desk import AuditDesk
@@ -63,18 +66,21 @@ def show(*, request_id: str, url: str | None, as_json: bool) -> None:
 @click.option("--last", default="7d", show_default=True, metavar="DURATION", help="How far back: 12h, 7d.")
 @click.option("--sample", default=200, show_default=True, type=click.IntRange(min=1), help="Examples at most.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Another seed, another sample.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="A .jsonl, .csv or .parquet file.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="A .jsonl, .csv or .parquet file; default: a new .jsonl file, by use case and day.")  # fmt: skip
 @url_option
 def dataset(
-    *, use_case: str | None, model: str | None, last: str, sample: int, seed: int, out: Path, url: str | None
+    *, use_case: str | None, model: str | None, last: str, sample: int, seed: int, out: Path | None, url: str | None
 ) -> None:
     """Make an experiment's dataset of real traffic, with what the data class lets out.
 
     Each example has the messages as `inputs` and the answer of then as `expected`.
     """
+    out = _new_file(use_case or model or "calls") if out is None else out
     if out.suffix not in _FORMATS:
         raise InvalidInput(f"{out.name} is of no known kind.", hint=f"Name a file that ends in {', '.join(_FORMATS)}.")
+    if not out.parent.is_dir():
+        raise NotFound(f"There is no folder {out.parent}.", hint="Make it first, or name another file with --out.")
     from tqdm.auto import tqdm
 
     found = _desk(url).dataset(
@@ -91,7 +97,22 @@ def dataset(
     click.echo(f"{len(rows)} examples are in {out}.")
 
 
+def _new_file(name: str) -> Path:
+    """Return a file in this folder that is not there yet."""
+    plain = re.sub(r"[^\w.-]+", "-", name)
+    stem = f"{plain}-{date.today().isoformat()}"
+    numbered = (Path(f"{stem}-{number}.jsonl") for number in count(2))
+    return next(path for path in chain([Path(f"{stem}.jsonl")], numbered) if not path.exists())
+
+
 def _write(rows: list[dict[str, Any]], out: Path) -> None:
+    try:
+        _write_rows(rows, out)
+    except OSError as error:
+        raise InvalidInput(f"{out} can't be written: {error.strerror or error}.", hint="Name another file.") from error
+
+
+def _write_rows(rows: list[dict[str, Any]], out: Path) -> None:
     if out.suffix == ".jsonl":
         out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
         return

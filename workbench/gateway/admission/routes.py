@@ -48,5 +48,6 @@ class AdmissionRoutes:
         """Answer `POST /admin/v1/budgets/raises`."""
         admin = await self._gateway.identities.of(headers_of(request), role="admin")
         wish = await read_json(request, _wish, hint=_FIELDS)
+        await self._gateway.follower.look()  # a key or grant of just now may be another worker's
         made = await self._gateway.raises.add(wish, by=admin.name)
         return json_reply(request, told(made), status=201)

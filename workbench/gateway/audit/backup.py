@@ -100,6 +100,7 @@ def _begin_anew(path: Path) -> None:
         ends.update(connection.execute("SELECT writer, MAX(seq) FROM calls GROUP BY writer").fetchall())
         found = connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
         values = {"generation": str(int(found[0]) + 1 if found else 1), "restored": json.dumps(ends)}
+        values["bodies_noted"] = utc_now()  # what was deleted between the backup and now is not noted in it
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 

@@ -23,7 +23,10 @@ from workbench.gateway.times import utc_text
 from workbench.settings.audit import AuditSettings
 
 _DAY = 86400.0
+BODIES_NOTED, BODIES_BEFORE = "bodies_noted", "bodies_before:"
+"""Names in a spool's `meta`: the time from which on it is noted what bodies were deleted; up to when, by data class."""
 DaysOf = Callable[[str | None], float | None]
+_NOTE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,11 @@ def shortest(settings: AuditSettings) -> float:
 def delete_old(path: Path, lake: Lake, settings: AuditSettings, anchors: Anchors) -> Deleted:
     """Delete what is over its time. Rows must have left the spool before."""
     now = time.time()
-    bodies = _delete_from_spool(path, settings.bodies_days, now)
     paths = lake.paths()
+    _note_bodies(
+        path, {*settings.classes, *(part.data_class for part in lake.bodies(paths))}, settings.bodies_days, now
+    )
+    bodies = _delete_from_spool(path, settings.bodies_days, now)
     for part in lake.bodies(paths):
         if (before := _before(settings.bodies_days(part.data_class), now)) is not None and part.date <= before[:10]:
             bodies += _trim_bodies(lake, part, before)
@@ -68,6 +74,18 @@ def _before(days: float | None, now: float) -> str | None:
 def _some_old(part: Part, settings: AuditSettings, now: float) -> bool:
     every = (_before(settings.rows_days(name), now) for name in (None, *settings.classes))
     return any(before is not None and part.date <= before[:10] for before in every)
+
+
+def _note_bodies(path: Path, classes: set[str | None], days_of: DaysOf, now: float) -> None:
+    """Note what bodies will be deleted, before they are: what is missing without a note was not the gateway's work."""
+    with closing(connect(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        classes |= {row[0] for row in connection.execute("SELECT DISTINCT data_class FROM bodies")}
+        connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (BODIES_NOTED, utc_text(now)))
+        for name in classes:
+            if (before := _before(days_of(name), now)) is not None:
+                connection.execute(_NOTE, (f"{BODIES_BEFORE}{name or ''}", before))
+        connection.execute("COMMIT")
 
 
 def _delete_from_spool(path: Path, days_of: DaysOf, now: float) -> int:

@@ -1,28 +1,42 @@
 """Is the whole record what was written? Lake and spool are read together, as one chain for each writer.
 
 What is told: rows changed, missing, out of order; an end that was cut off, by what the state database noted; kept
-bodies that are not those of their row; tombstones that the gateway did not make.
+bodies that are not those of their row, or gone before their time; tombstones that the gateway did not make; files that
+are damaged.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import Unavailable, WorkbenchError
 from workbench.gateway.audit.anchors import Anchors
 from workbench.gateway.audit.bodies import fits
 from workbench.gateway.audit.lake import Lake, Part, by_shipment
+from workbench.gateway.audit.retention import BODIES_BEFORE, BODIES_NOTED
 from workbench.gateway.ledger.chain import ChainCheck, Finding, Tombstone, spool_rows, starts_of
 from workbench.gateway.ledger.row import GENESIS
 from workbench.gateway.ledger.spool import connect
+
+_PASSING = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
+"""Errors that say nothing of what stands in a file."""
+_WITH_BODIES = "SELECT bodies.*, calls.body_ref FROM bodies LEFT JOIN calls USING (request_id)"
+_WITHOUT_BODIES = (
+    "SELECT calls.* FROM calls LEFT JOIN bodies USING (request_id) "
+    "WHERE calls.body_ref LIKE 'keep:%' AND bodies.request_id IS NULL"
+)
 
 
 @dataclass
@@ -56,13 +70,20 @@ class _Reading:
         self._verdict = Verdict()
         self._seen: dict[tuple[str, int], str] = {}
         """Hashes of rows that something else tells of."""
-        meta = _meta_of(spool) if spool is not None else {}
-        self._id = meta.get("id", "")
-        self._closed = {f"{writer}-{self._id}" for writer in json.loads(meta.get("restored", "{}"))}
+        self._meta: dict[str, str] = {}
+        self._id = ""
+        self._closed: set[str] = set()
         """Chains that the spool holds no end of: it was restored from a backup."""
+        starts: dict[str, tuple[int, str]] = {}
+        if spool is not None:
+            with self._readable(spool):
+                self._meta = _meta_of(spool)
+                self._id = self._meta.get("id", "")
+                self._closed = {f"{writer}-{self._id}" for writer in json.loads(self._meta.get("restored", "{}"))}
+                starts = starts_of(spool)
         self._anchors = [] if anchors is None else [a for a in anchors.all() if self._is_own(a.writer)]
         self._known_deleted = None if anchors is None or spool is None else anchors.deleted()
-        self._starts = {f"{w}-{self._id}": at for w, at in starts_of(spool).items()} if spool is not None else {}
+        self._starts = {f"{writer}-{self._id}": at for writer, at in starts.items()}
         self._wanted = {(anchor.writer, anchor.seq) for anchor in self._anchors}
         self._wanted |= {(writer, seq) for writer, (seq, _) in self._starts.items()}
         self._buried: set[tuple[str, int]] = set()
@@ -70,7 +91,11 @@ class _Reading:
     def run(self) -> Verdict:
         ends = self._read_lake() if self._lake is not None else {}
         if self._spool is not None:
-            self._read_spool(ends)
+            shipped = {writer: check.seq for writer, check in ends.items()}
+            with self._readable(self._spool):
+                self._read_spool(ends, shipped)
+            with self._readable(self._spool):
+                self._read_spools_bodies(shipped)
         self._verdict.writers = dict(sorted((check.writer, check.seq) for check in ends.values()))
         for anchor in self._anchors:
             self._compare(anchor.writer, anchor.seq, anchor.hash, anchor.at, ends)
@@ -81,6 +106,29 @@ class _Reading:
 
     def _tell(self, findings: Iterable[Finding]) -> None:
         self._verdict.findings += findings
+
+    @contextmanager
+    def _readable(self, spool: Path) -> Iterator[None]:
+        """Tell where a spool is damaged; raises Unavailable where it can't be read now."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, ValueError, TypeError, LookupError) as error:
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _PASSING:
+                raise Unavailable(f"The ledger {spool} can't be read now ({error}).", hint="Try again.") from error
+            finding = Finding("unreadable", self._id, 0, str(spool), f"The ledger's file is damaged: {error}.")
+            if finding not in self._verdict.findings:
+                self._tell([finding])
+
+    def _must_be_kept(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row's bodies must still be there: retention notes what it deletes."""
+        if BODIES_NOTED not in self._meta or not str(row["body_ref"] or "").startswith("keep:"):
+            return False
+        before = self._meta.get(f"{BODIES_BEFORE}{row['data_class'] or ''}", "")
+        return bool(row["time"] >= max(before, self._meta[BODIES_NOTED]))
+
+    def _missing(self, writer: str, row: Mapping[str, Any], where: str) -> Finding:
+        text = f"Writer {writer}: the bodies kept of row {row['seq']} ({row['request_id']}) are gone before their time."
+        return Finding("gap", writer, row["seq"], where, text)
 
     # -- the lake ----------------------------------------------------------------------------------------------------
 
@@ -109,8 +157,17 @@ class _Reading:
                 self._tell(check.row(row, where=path))
                 self._note(writer, row)
             refs = {row["request_id"]: row["body_ref"] for row, _ in rows}
+            found: set[str] = set()
             for part in bodies.get((writer, first), ()):
-                self._check_bodies(writer, self._body_rows(part), refs, part.path)
+                kept = self._body_rows(part)
+                found |= {body["request_id"] for body in kept}
+                self._check_bodies(writer, kept, refs, part.path)
+            if self._is_own(writer):
+                self._tell(
+                    self._missing(writer, row, path)
+                    for row, path in rows
+                    if row["request_id"] not in found and self._must_be_kept(row)
+                )
             self._verdict.rows += len(rows)
             self._progress(len(rows))
         for writer, check in ends.items():
@@ -160,10 +217,9 @@ class _Reading:
 
     # -- the spool ---------------------------------------------------------------------------------------------------
 
-    def _read_spool(self, ends: dict[str, ChainCheck]) -> None:
+    def _read_spool(self, ends: dict[str, ChainCheck], shipped: Mapping[str, int]) -> None:
         assert self._spool is not None
         where = str(self._spool)
-        shipped = {writer: check.seq for writer, check in ends.items()}
         checks: dict[str, ChainCheck] = {}
         for name, (seq, hash_) in self._starts.items():
             checks[name] = ChainCheck(name, seq=seq, hash=hash_)
@@ -189,15 +245,19 @@ class _Reading:
                 self._tell([Finding("cut", name, first, where, text)])
             else:
                 ends[name] = check
-        self._read_spools_bodies(where)
 
-    def _read_spools_bodies(self, where: str) -> None:
+    def _read_spools_bodies(self, shipped: Mapping[str, int]) -> None:
+        """Compare the bodies that stand in the spool, and look for those that should; a shipped call counts once."""
         assert self._spool is not None
-        query = "SELECT bodies.*, calls.body_ref FROM bodies LEFT JOIN calls USING (request_id)"
+        where = str(self._spool)
         with closing(connect(self._spool)) as connection:
-            for row in connection.execute(query):
-                refs = {row["request_id"]: row["body_ref"]}
-                self._check_bodies(f"{row['writer']}-{self._id}", [dict(row)], refs, where)
+            for row in connection.execute(_WITH_BODIES):
+                writer, refs = f"{row['writer']}-{self._id}", {row["request_id"]: row["body_ref"]}
+                self._check_bodies(writer, [dict(row)], refs, where, again=row["seq"] <= shipped.get(writer, 0))
+            for row in connection.execute(_WITHOUT_BODIES):
+                writer = f"{row['writer']}-{self._id}"
+                if row["seq"] > shipped.get(writer, 0) and self._must_be_kept(row):
+                    self._tell([self._missing(writer, row, where)])
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -206,10 +266,11 @@ class _Reading:
             self._seen[writer, row["seq"]] = row["hash"]
 
     def _check_bodies(
-        self, writer: str, rows: Iterable[dict[str, Any]], refs: dict[str, str | None], where: str
-    ) -> None:
+        self, writer: str, rows: Iterable[dict[str, Any]], refs: dict[str, str | None], where: str, *,
+        again: bool = False,
+    ) -> None:  # fmt: skip
         for row in rows:
-            self._verdict.bodies += 1
+            self._verdict.bodies += not again
             ref = refs.get(row["request_id"])
             try:
                 good = ref is not None and fits(

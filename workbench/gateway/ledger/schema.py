@@ -105,6 +105,7 @@ def _upgrade(connection: sqlite3.Connection, found: int) -> None:
         if found < 2:
             _run(connection, _SECOND)
             connection.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(4),))
+            connection.execute("INSERT INTO meta VALUES ('bodies_noted', '')")  # no body was ever deleted
         else:
             connection.execute("DROP VIEW counted")
             connection.execute("ALTER TABLE totals RENAME COLUMN key_id TO account")

@@ -20,6 +20,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """How many tokens a minute are reserved."""
     usd_per_hour: float | None
     """What the reservation costs, used or not."""
+    since: str | None = None
+    """The day from which on it is paid; None: nobody says, so the ledger's first row counts."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,10 +57,10 @@ def capacity(
     connection.execute(_TABLES)
     first = connection.execute(_FIRST).fetchone()
     since = max(asked.since, first[0]) if first and first[0] else asked.since
-    hours = max(hours_between(since, asked.until), 1 / 60)
     labels = [pool.deployment for pool in pools]
     rows = []
     for pool in pools:
+        hours = max(hours_between(max(since, pool.since or since), asked.until), 1 / 60)
         models = sorted({route.model for route in routes if route.pool == pool.deployment})
         used = records(connection.execute(_POOL, [pool.deployment]))[0]
         movable = (
@@ -70,7 +70,7 @@ def capacity(
         )
         rows.append(_row(pool, used, movable, hours))
     rows.sort(key=lambda row: (row["utilisation"] is None, row["utilisation"] or 0.0, row["deployment"]))
-    return {"data": rows, "since": since, "until": asked.until, "hours": hours}
+    return {"data": rows, "since": since, "until": asked.until, "hours": hours_between(since, asked.until)}
 
 
 def _row(pool: Pool, used: dict[str, Any], movable: list[dict[str, Any]], hours: float) -> dict[str, Any]:

@@ -72,6 +72,9 @@ class ReportRoutes:
                 deployment=label,
                 tokens_per_minute=deployment.tokens_per_minute,
                 usd_per_hour=deployment.reserved_usd_per_hour,
+                since=None
+                if deployment.reserved_from is None
+                else f"{deployment.reserved_from.isoformat()}T00:00:00.000Z",
             )
             for model in self._gateway.settings.models
             for deployment in model.deployments
@@ -118,4 +121,4 @@ def _month(text: str | None) -> tuple[str, str]:
     except ValueError as error:
         raise InvalidInput(f"month is {text!r}; expected one such as 2026-11.", param="month") from error
     after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return utc_text(first.timestamp()), utc_text(min(after, now).timestamp() if first <= now else after.timestamp())
+    return utc_text(first.timestamp()), utc_text(max(first, min(after, now)).timestamp())

@@ -37,10 +37,12 @@ def showback(connection: duckdb.DuckDBPyConnection, asked: Question, pools: Sequ
     used = records(connection.execute(_RESERVED, [labels]))
     assert asked.since is not None
     assert asked.until is not None
-    hours = hours_between(asked.since, asked.until)
+    first = connection.execute("SELECT MIN(time) FROM calls").fetchone()
+    began = first[0] if first and first[0] else asked.until
     reserved: dict[str | None, dict[str, float]] = {}
     idle = 0.0
     for pool in pools:
+        hours = max(0.0, hours_between(max(asked.since, pool.since or began), asked.until))
         tokens = {row["use_case"]: row["tokens"] for row in used if row["deployment"] == pool.deployment}
         whole = max((pool.tokens_per_minute or 0) * 60 * hours, sum(tokens.values()))
         cost = (pool.usd_per_hour or 0.0) * hours
