@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,27 @@ def test_what_is_retired_at_one_worker_is_dead_at_all_and_its_streams_end(
         lambda: {ask(gateway, "POST", "/admin/v1/keys", owner, wish).status_code for _ in range(12)} == {409},
         "a worker issues keys of a use case that is retired",
     )
+
+
+def test_what_a_use_case_is_granted_holds_from_the_first_call_at_every_worker(gateway: RunningGateway) -> None:
+    owner = gateway.owner_token
+    grant = {"why": "only me here", "budget": {"usd_per_month": 0}, "limits": {"requests_per_minute": 1}}
+    for number in range(6):
+        name = f"menu-{number}"
+        for path, body in (
+            ("/use-cases", {**RFC, "name": name}), (f"/use-cases/{name}/submit", {}),
+            (f"/admin/v1/use-cases/{name}/approve", grant),
+        ):  # fmt: skip
+            assert ask(gateway, "POST", path, owner, body).status_code in (200, 201)
+        key = ask(gateway, "POST", f"/use-cases/{name}/keys", owner, {}).json()["key"]
+        assert statuses(gateway, key) == {429}
+
+
+def test_a_budget_of_just_now_can_be_raised_at_every_worker(gateway: RunningGateway) -> None:
+    owner, tomorrow = gateway.owner_token, (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    for _ in range(6):
+        wish = {"kind": "exploration", "owner": "ana", "budget": {"usd_per_day": 1}}
+        key = ask(gateway, "POST", "/admin/v1/keys", owner, wish).json()["id"]
+        raised = {"subject": "key", "name": key, "usd_per_day": 1, "until": tomorrow, "reason": "a demo"}
+        answer = ask(gateway, "POST", "/admin/v1/budgets/raises", owner, raised)
+        assert answer.status_code == 201, answer.text

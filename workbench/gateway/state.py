@@ -6,8 +6,11 @@ Every function that uses the engine blocks, so the event loop calls it in a thre
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import contextmanager
+import sqlite3
+import threading
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from workbench.errors import IntegrityError, InvalidInput, MissingComponent, Unavailable
+from workbench.gateway.standing_file import StandingFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -356,6 +360,9 @@ ledger_deletions_table = sa.Table(
 )
 
 
+_log = logging.getLogger("workbench.gateway.state")
+
+
 class State:
     """The open state database."""
 
@@ -364,6 +371,8 @@ class State:
         self._engine = _engine(self.url)
         self.is_file = self.url.get_backend_name() == "sqlite"
         """Whether it is a file of this machine, so that no other machine's gateway shares it."""
+        self._file: StandingFile | None = None
+        self._returning = threading.Lock()
 
     def open(self) -> None:
         """Create, check or upgrade the schema.
@@ -391,6 +400,33 @@ class State:
                 _upgrade(connection)
                 if found < SCHEMA_VERSION:
                     connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+        self._stand()
+
+    def _stand(self) -> None:
+        """Keep the file open, so that it can be put back where somebody takes it away."""
+        if self.is_file and self.url.database and self.url.database != ":memory:":
+            held = sqlite3.connect(self.url.database, timeout=BUSY_SECONDS, check_same_thread=False)
+            held.execute(f"SELECT * FROM {schema_table.name}").fetchall()  # noqa: S608 - opens its log, too
+            self._file, self._held = StandingFile(Path(self.url.database), held), held
+
+    def _return(self, file: StandingFile) -> None:
+        """Come back to a file that was taken away or replaced; raises Unavailable where no state stands there."""
+        with self._returning:
+            if self._file is not file:  # another thread was the first
+                return
+            try:
+                mended = file.put_back()
+                with closing(sqlite3.connect(self.url.database or "", timeout=BUSY_SECONDS)) as found:
+                    version = found.execute(f"SELECT MAX(version) FROM {schema_table.name}").fetchone()[0]  # noqa: S608
+            except (OSError, sqlite3.Error) as error:
+                raise _silent(f"its file was taken away ({error})") from error
+            if version != SCHEMA_VERSION:
+                raise _silent(f"another file stands in its place, with schema {version}")
+            self._engine.dispose()
+            self._held.close()
+            self._stand()
+        how = "was put back" if mended else "is another one now"
+        _log.error("the state database's file was taken away; it %s", how)
 
     @contextmanager
     def transaction(self, *, tells: str | None = None) -> Iterator[sa.Connection]:
@@ -399,6 +435,8 @@ class State:
         `tells` is the topic that it changes, for those who follow; of two that change one topic, the second waits for
         the first.
         """
+        if (file := self._file) is not None and not file.stands():
+            self._return(file)
         try:
             with self._engine.begin() as connection:
                 if tells is not None:
@@ -407,12 +445,7 @@ class State:
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-            raise Unavailable(
-                f"The gateway's state database does not answer: {told}.",
-                hint="Try again; if it stays so, the admin must look at the database.",
-                code="state_unavailable",
-            ) from error
+            raise _silent(str(getattr(error, "orig", error)).strip().partition("\n")[0]) from error
 
     def tell(self, topic: str) -> int:
         """Tell those who follow of a change; return its number."""
@@ -444,6 +477,9 @@ class State:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._file is not None:
+            self._held.close()
+            self._file = None
 
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(0x776F726B62656E63))
@@ -451,6 +487,14 @@ _ONE_AT_A_TIME = sa.select(sa.func.pg_advisory_xact_lock(0x776F726B62656E63))
 _TOPIC: sa.BindParameter[str] = sa.bindparam("which")
 _NUMBER = sa.select(changes_table.c.number).where(changes_table.c.topic == _TOPIC)
 _MORE = changes_table.update().where(changes_table.c.topic == _TOPIC).values(number=changes_table.c.number + 1)
+
+
+def _silent(why: str) -> Unavailable:
+    return Unavailable(
+        f"The gateway's state database does not answer: {why}.",
+        hint="Try again; if it stays so, the admin must look at the database.",
+        code="state_unavailable",
+    )
 
 
 def _count_up(connection: sa.Connection, topic: str) -> None:

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from workbench.errors import Unavailable
 from workbench.gateway.ledger.row import COLUMNS, GENESIS, LedgerRow
 from workbench.gateway.ledger.schema import BODY_COLUMNS, migrate
+from workbench.gateway.standing_file import StandingFile
 
 _log = logging.getLogger("workbench.gateway.ledger")
 
@@ -54,6 +55,9 @@ _INSERTS = [
 ]
 """The statement for so many rows."""
 
+_MINE = "WHERE writer = ? AND seq > ? ORDER BY seq"
+_CALLS = f"SELECT {', '.join(COLUMNS)} FROM calls {_MINE}"  # noqa: S608 - our own names
+_BODIES = f"SELECT {', '.join(BODY_COLUMNS)} FROM bodies {_MINE}"  # noqa: S608 - our own names
 _INSERT_BODIES = f"INSERT INTO bodies ({', '.join(BODY_COLUMNS)}) VALUES ({', '.join('?' * len(BODY_COLUMNS))})"  # noqa: S608
 
 
@@ -118,7 +122,7 @@ class Spool:
         """Open the file, take a free writer's name and start the thread; raises Unavailable. Blocks."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            connection = connect(self.path)
+            connection = connect(self.path, create=True)
         except (OSError, sqlite3.Error) as error:
             raise _unopened(self.path, error) from error
         try:
@@ -130,14 +134,13 @@ class Spool:
             if isinstance(error, OSError | sqlite3.Error):
                 raise _unopened(self.path, error) from error
             raise
+        self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, args=(connection, self._loop), name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="ledger", daemon=True)
         self._thread.start()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
+        self._tune(connection)
         migrate(connection, self.path)
         told = dict(connection.execute("SELECT name, value FROM meta").fetchall())
         self.id = told["id"]
@@ -151,6 +154,11 @@ class Spool:
         )
         if last is not None:
             self._seq, self._prev_hash = self._tip = last["seq"], last["hash"]
+
+    def _tune(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+        connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
 
     @property
     def writer(self) -> str:
@@ -221,9 +229,9 @@ class Spool:
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
-    def _run(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._work(connection, loop)
+            self._work(loop)
         except BaseException as error:  # noqa: BLE001 - nobody may wait for a thread that is gone
             _log.critical("the ledger's writer ended: %r", error, exc_info=error)
             failure = self._failure = f"its writer ended: {error!r}"
@@ -232,9 +240,10 @@ class Spool:
                 group, _ = self._collect(not_before=None)
                 _answer(loop, [(entry.written, failure) for entry in group])
         finally:
-            connection.close()
+            self._connection.close()
 
-    def _work(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        file = StandingFile(self.path, self._connection)
         rows: list[_Entry] = []
         not_before: float | None = None
         open_ = True
@@ -245,8 +254,11 @@ class Spool:
             lost: set[int] = set()
             failure = None
             try:
-                self._keep(connection, rows, lost)
-            except sqlite3.Error as error:
+                if rows and not file.stands():
+                    self._return(file)
+                    file = StandingFile(self.path, self._connection)
+                self._keep(self._connection, rows, lost)
+            except (sqlite3.Error, OSError) as error:
                 failure = str(error)
                 if self._failure is None:
                     _log.error("the ledger can't be written: %s; %d rows wait", error, len(rows))
@@ -269,6 +281,28 @@ class Spool:
             if failure and self._closing and not open_:
                 _log.error("%d ledger rows were lost at the end: %s", len(rows), failure)
                 break
+
+    def _return(self, file: StandingFile) -> None:
+        """Come back to the ledger after its file was taken away: no answered call is lost with it."""
+        old, mended = self._connection, file.put_back()
+        new = connect(self.path)
+        try:
+            told = new.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
+            if told is None or told[0] != self.id:
+                raise sqlite3.OperationalError("another ledger stands in its place")
+            self._tune(new)
+            tip = new.execute("SELECT COALESCE(MAX(seq), 0) FROM calls WHERE writer = ?", (self._writer,)).fetchone()[0]
+            if tip < self._seq:  # what came between another worker's copy and now
+                calls, bodies = (
+                    [tuple(row) for row in old.execute(query, (self._writer, tip))] for query in (_CALLS, _BODIES)
+                )
+                _insert_many(new, calls, bodies)
+        except BaseException:
+            new.close()
+            raise
+        self._connection = new
+        old.close()
+        _log.error("the ledger's file was taken away; it %s", "was put back" if mended else "is back, and written on")
 
     def _keep(self, connection: sqlite3.Connection, rows: list[_Entry], lost: set[int]) -> None:
         """Commit rows in one group, and take from the list what needs no other try.
@@ -347,9 +381,12 @@ def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]], 
         raise
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a spool file; rows come as mappings."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open a spool file, which is there unless it is to be made; rows come as mappings."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", uri=True,
+        timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+    )  # fmt: skip
     connection.row_factory = sqlite3.Row
     return connection
 
