@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,6 +237,24 @@ def test_a_ledger_file_that_is_damaged_is_told_with_its_place_and_no_traceback(
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('restored', 'no JSON')")
     assert audit(home, "verify").exit_code == 3
+
+
+def test_another_ledger_in_the_place_of_the_one_that_was_noted_shows(
+    providers: SimulatedProviders, tmp_path: Path
+) -> None:
+    for name in ("home", "other"):
+        with gateway_at(tmp_path / name, providers) as gateway:
+            ask(gateway, gateway.issue_key(), "a row")
+            assert gateway.stop() == 0
+    shutil.rmtree(tmp_path / "home" / "ledger")
+    shutil.copytree(tmp_path / "other" / "ledger", tmp_path / "home" / "ledger")
+    done = audit(tmp_path / "home", "verify")
+    assert done.exit_code == 3
+    assert "cut: Writer w0-" in done.stderr
+    with sqlite3.connect(tmp_path / "other" / "ledger" / "calls.db") as connection:
+        for table in ("calls", "bodies", "shipped", "meta"):
+            connection.execute(f"DELETE FROM {table}")
+    assert audit(tmp_path / "other", "verify").exit_code == 3
 
 
 @pytest.mark.parametrize("shipped", [False, True])

@@ -83,7 +83,10 @@ def test_a_production_key_is_issued_used_shown_and_revoked(gateway: RunningGatew
     ended = admin.delete(f"/admin/v1/keys/{issued['id']}")
     assert ended.status_code == 200
     assert ended.json()["revoked_at"]
-    assert call(gateway, issued["key"]).json()["error"]["code"] == "revoked"
+    dead = call(gateway, issued["key"])
+    assert dead.json()["error"]["code"] == "revoked"
+    (row,) = admin.get("/admin/v1/calls", params={"request_id": dead.headers["x-request-id"]}).json()["data"]
+    assert (row["key_id"], row["owner"], row["use_case"]) == (issued["id"], "ana", "menu-images"), "whose it was"
     assert admin.delete("/admin/v1/keys/key_0000").status_code == 404
 
 
@@ -110,6 +113,8 @@ def test_what_is_left_out_of_a_key_is_unset(admin: httpx.Client) -> None:
         ({"kind": "production", "scopes": {"regions": []}}, "regions"),
         ({"kind": "production", "expires_in": 0}, "expires_in"),
         ({"kind": "production", "owner": ""}, "owner"),
+        ({"kind": "production", "scopes": {"features": ["nonsense"]}}, "nonsense"),
+        ({"kind": "production", "scopes": {"paths": ["v1/chat"]}}, "v1/chat"),
         ({"kind": "production", "use_case": "a\nb"}, "use_case"),
     ],
 )

@@ -230,6 +230,15 @@ def test_a_budget_of_0_refuses_what_costs_and_lets_pass_what_does_not(
     assert call(gateway, key, model="free").status_code == 200
 
 
+@pytest.mark.parametrize(("part", "longest"), [("usd_per_day", 86_401), ("usd_per_month", 31 * 86_400 + 1)])
+def test_a_budget_that_opens_again_by_itself_says_when(gateway: RunningGateway, part: str, longest: int) -> None:
+    key = issue(gateway, budget={part: 0.003})
+    answers = [call(gateway, key, max_tokens=100) for _ in range(60)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"]["code"] == "budget_exhausted"
+    assert 0 < int(refused.headers["retry-after"]) <= longest
+
+
 def test_a_model_without_a_price_is_refused_to_a_key_with_a_budget_only(
     gateway: RunningGateway, providers: SimulatedProviders
 ) -> None:

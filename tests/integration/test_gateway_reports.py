@@ -186,6 +186,7 @@ def test_groups_may_be_tags_days_paths_and_keys(asking: Callable[..., Any]) -> N
         {"since": "yesterday"},
         {"limit": "0"},
         {"usecase": "menus"},
+        {"month": "2026-11"},
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(admin: httpx.Client, query: dict[str, str]) -> None:

@@ -57,7 +57,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     )
     for expected in (
         "review.checklist.questions[0].id", "review.checklist.questions[0].text", "review.checklist.questions[0].sort",
-        "expected one of id, text, type", "review.checklist.questions[1].type: found 'date'",
+        "expected one of id, text, type", "review.checklist.questions[1].type: in c.yaml: found 'date'",
         "review.risk_text: file", "gone.md can't be read",
         "models[0].deployments: missing", "no group named 'board'; known: none",
     ):  # fmt: skip

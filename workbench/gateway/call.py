@@ -29,7 +29,7 @@ from workbench.errors import (
 )
 from workbench.gateway.access.credentials import checked
 from workbench.gateway.access.features import check_features
-from workbench.gateway.access.keys import Key, UnknownKey
+from workbench.gateway.access.keys import DeadKey, Key, UnknownKey
 from workbench.gateway.access.rights import check_rights
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.measured import later
@@ -155,9 +155,13 @@ class Call:
 
     def authenticate(self) -> None:
         """Find out whose key makes the call."""
-        key = self.key = checked(self._errand.dialect.presented(self._headers, self._query), self._gateway.keys)
         row = self._row
-        row.key_id, row.account, row.owner, row.use_case = key.id, key.account, key.owner, key.use_case
+        try:
+            key = self.key = checked(self._errand.dialect.presented(self._headers, self._query), self._gateway.keys)
+        except DeadKey as error:
+            _sign(row, error.key)
+            raise
+        _sign(row, key)
         recorder = self._gateway.recorder
         row.data_class = recorder.class_of(key)
         if not recorder.idle:
@@ -634,6 +638,11 @@ class Call:
             await self.record()
         except Unavailable:
             _log.warning("the row of call %s waits for the ledger", self._row.request_id)
+
+
+def _sign(row: LedgerRow, key: Key) -> None:
+    """Write into a row whose call it is."""
+    row.key_id, row.account, row.owner, row.use_case = key.id, key.account, key.owner, key.use_case
 
 
 async def _left(receive: Receive) -> None:

@@ -45,6 +45,7 @@ def find_problems(
     found += _credentials(tables, folder, environ) if credentials else ()
     found += _held_secrets(tables, folder, environ) if credentials else ()
     found += _models(tables)
+    found += _prices(tables)
     found += _files_provider(tables)
     found += _review(tables, folder)
     return parsed, [Problem(f"{place}: {_dotted(at)}", what, right) for at, what, right in found]
@@ -219,8 +220,19 @@ def _review(tables: dict[str, Any], folder: Path) -> Iterator[tuple[Place, str, 
         problems += error.problems
     except ValidationError as error:
         told = (_from_pydantic(details, Checklist) for details in error.errors())
-        problems += [(("checklist", *at), what, right) for at, what, right in told]
+        problems += [(("checklist", *at), f"in {review.checklist}: {what}", right) for at, what, right in told]
     yield from ((("review", *at), what, right) for at, what, right in problems)
+
+
+def _prices(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    """Yield the prices of which nobody could say which one holds."""
+    seen: dict[tuple[str, ...], int] = {}
+    for index, price in enumerate(_array(tables.get("prices"))):
+        named = _table(price)
+        place = (str(named.get("provider", "*")), str(named.get("model")), str(named.get("from")))
+        first = seen.setdefault(place, index)
+        if first != index:
+            yield ("prices", index), f"the same provider, model and day as prices[{first}]", "expected each once"
 
 
 def _models(tables: dict[str, Any]) -> Iterator[tuple[Place, str, str]]:

@@ -41,7 +41,7 @@ def put(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     path = tmp_path / "calls.db"
-    with closing(connect(path)) as connection:
+    with closing(connect(path, create=True)) as connection:
         migrate(connection, path)
     return path
 

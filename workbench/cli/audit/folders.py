@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.options import config_option, json_option
-from workbench.errors import NotFound
+from workbench.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from workbench.gateway.audit.verify import Verdict
@@ -75,6 +75,7 @@ def _verified(settings: Settings, where: str | None, lake: str | None) -> Verdic
                 spool=folder / _SPOOL if is_home else None,
                 lake=Lake(url) if lake or not is_home or "://" in url or Path(url).is_dir() else None,
                 anchors=None if state is None else Anchors(state),
+                alone=state is not None and state.url.database == str(folder / "state.db"),
                 progress=bar.update,
             )
     finally:
@@ -107,7 +108,11 @@ def backup(*, target: Path, config: Path | None) -> None:
     from workbench.settings import load_settings
 
     settings = load_settings(config, credentials=False)
-    sizes = copy(settings.home, target, state=_state_file(settings))
+    try:
+        sizes = copy(settings.home, target, state=_state_file(settings))
+    except OSError as error:
+        why = error.strerror or error
+        raise InvalidInput(f"{target} can't be written: {why}.", hint="Name another folder.") from error
     for name, size in sizes.items():
         click.echo(f"{name}: {size:,} bytes")
     if "state.db" not in sizes:

@@ -66,6 +66,8 @@ def reconcile(
     last = until.date() if until else max((line.day for line in lines), default=None)
     if first is None or last is None:
         raise click.ClickException(f"{file} has no lines; say --since and --until to compare with nothing.")
+    if first > last:
+        raise click.ClickException(f"--since {first} is behind --until {last}.")
     ledger, unpriced = _ledger(url, provider, first, last, by_day=by_day)
     charged = [
         (line.day.isoformat() if by_day else "", line.model, line.usd) for line in lines if first <= line.day <= last

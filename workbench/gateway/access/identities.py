@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from workbench.errors import AuthenticationFailed, PermissionDenied
-from workbench.gateway.access.credentials import some
+from workbench.gateway.access.credentials import presented, some
 from workbench.gateway.access.identity import Identity, Owner
 from workbench.gateway.access.key_format import OWNER_PREFIX, PREFIXES
 from workbench.gateway.access.keys import Key, KeyTable, UnknownKey
@@ -49,7 +49,9 @@ class Identities:
         Raises AuthenticationFailed for nobody's token, PermissionDenied without the role, Unavailable where whoever
         could vouch gives no word.
         """
-        text = some(headers)
+        text = presented(headers)
+        if not text:
+            raise AuthenticationFailed("No token was sent.", hint=self._way_in(), code="missing_key")
         if text.startswith(_KEYS) and role in _NEVER_A_KEYS:
             key = await self._key(text)
             raise PermissionDenied(

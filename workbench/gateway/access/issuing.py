@@ -7,11 +7,13 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import msgspec
 
 from workbench.errors import Conflict, InvalidInput, NotFound, Unavailable
+from workbench.gateway.access.features import FEATURES
 from workbench.gateway.access.granted import Granted
 from workbench.gateway.access.identity import Identity
 from workbench.gateway.access.key_format import PREFIXES, KeyKind, digest, new_secret
@@ -53,7 +55,18 @@ class ScopesWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: _Patterns | None = None
 
     def scopes(self) -> Scopes:
-        """Return the scopes."""
+        """Return the scopes; raises InvalidInput for a pattern that nothing can ever fit."""
+        for feature in self.features or ():
+            if not any(fnmatchcase(name, feature) for name in FEATURES):
+                known = ", ".join(FEATURES)
+                raise InvalidInput(
+                    f"No feature is called {feature[:40]!r}.", hint=f"Known: {known}.", param="scopes.features"
+                )
+        for path in self.paths or ():
+            if path[0] not in "/*?[":
+                raise InvalidInput(
+                    f"No path begins as {path[:100]!r} does.", hint=f"Write '/{path[:100]}'.", param="scopes.paths"
+                )
         given = {
             name: tuple(patterns) for name, patterns in msgspec.structs.asdict(self).items() if patterns is not None
         }

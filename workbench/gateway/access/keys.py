@@ -200,18 +200,18 @@ class KeyTable:
         if key is None:
             raise _unknown(presented)
         if key.revoked_at is not None:
-            raise AuthenticationFailed(
-                f"Incorrect API key provided: key {key.id} was revoked at {utc_text(key.revoked_at)}.",
-                hint=_WAY_OUT,
-                code="revoked",
-            )
+            raise DeadKey(key, f"was revoked at {utc_text(key.revoked_at)}", code="revoked")
         if key.expires_at is not None and key.expires_at <= self.now():
-            raise AuthenticationFailed(
-                f"Incorrect API key provided: key {key.id} expired at {utc_text(key.expires_at)}.",
-                hint=_WAY_OUT,
-                code="expired",
-            )
+            raise DeadKey(key, f"expired at {utc_text(key.expires_at)}", code="expired")
         return key
+
+
+class DeadKey(AuthenticationFailed):
+    """A key that was good once; its calls are still told of as its own."""
+
+    def __init__(self, key: Key, what: str, *, code: str) -> None:
+        super().__init__(f"Incorrect API key provided: key {key.id} {what}.", hint=_WAY_OUT, code=code)
+        self.key = key
 
 
 class UnknownKey(AuthenticationFailed):

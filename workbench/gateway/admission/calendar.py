@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import time
 
 from workbench.gateway.admission import cells as c
@@ -33,6 +34,13 @@ def turn(cells: Cells, now: float) -> None:
     if month > cells[c.MONTH]:
         cells[c.MONTH] = month
         cells[c.SPENT_MONTH] = cells[c.WARNED_MONTH] = 0
+
+
+def until_next_month(cells: Cells, now: float) -> int:
+    """Return the seconds until the month of a row ends."""
+    year, month = divmod(cells[c.MONTH], 12)  # December is the 0 of the year after
+    begins = calendar.timegm((year, month + 1, 1, 0, 0, 0))
+    return max(1, int(begins - now) + 1)
 
 
 def until_tomorrow(cells: Cells, now: float) -> int:

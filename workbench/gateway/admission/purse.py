@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from workbench.gateway.access.limits import Budget
 from workbench.gateway.admission import cells as c
-from workbench.gateway.admission.calendar import day_of, month_of
+from workbench.gateway.admission.calendar import day_of, month_of, until_next_month, until_tomorrow
 from workbench.gateway.admission.cells import Cells
 from workbench.gateway.admission.subject import Raise
 from workbench.gateway.ledger.reports import Spent
@@ -119,6 +119,17 @@ class Purse:
     def room(self) -> int:
         """Return what may be held beside what calls hold; of this, leases give what no batch holds."""
         return self._unspent() - self._cells[c.HELD]
+
+    def opens_in(self, need: int, now: float) -> int | None:
+        """Return the seconds until a day or month begins in which so much may be spent; None: in none."""
+        cells, wait = self._cells, 0
+        for name, amount, spent, _ in self.caps:
+            if cells[spent] + need <= amount:
+                continue
+            if amount < need or name == "usd_total":
+                return None
+            wait = max(wait, until_next_month(cells, now) if name == "usd_per_month" else until_tomorrow(cells, now))
+        return wait or None
 
     def _unspent(self) -> int:
         cells, least = self._cells, _MOST

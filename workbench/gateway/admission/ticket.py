@@ -5,6 +5,7 @@ Each step is one for all of them: it is counted of every subject, or of none.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -378,6 +379,7 @@ class HeldTicket(Ticket):
             )
         with self._desk.lock:
             warned = list(gauge.purse.warnings(refused=True))
+            opens_in = gauge.purse.opens_in(picodollars(least), time.time())
         for passed in warned:
             self._desk.teller.threshold(terms, passed)
         self.instead = terms.when_exhausted
@@ -386,6 +388,7 @@ class HeldTicket(Ticket):
             f"The budget of {terms.subject.lower()} does not reach for this call, which may cost {least:.6f} USD"
             f"{beside}.",
             hint=f"`/me` tells what is left; {terms.remedy('the budget')}, for a time with `workbench budget raise`.",
+            retry_after=opens_in,
         )
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from workbench.gateway.leading import Leadership
 from workbench.gateway.notices import Notice
 from workbench.gateway.state import State, alert_deliveries_table, alert_episodes_table, alerts_table
+from workbench.gateway.times import utc_text
 
 _MOST = 50
 _KEPT_SECONDS = 400 * 86400.0
@@ -155,8 +156,14 @@ class AlertBook:
             chosen = sa.select(alert_deliveries_table).where(alert_deliveries_table.c.id.in_(ids))
             deliveries: Sequence[Any] = connection.execute(chosen).mappings().all()
         return [
-            {**alert, "deliveries": [dict(one) for one in deliveries if one["id"] == alert["id"]]} for alert in alerts
+            {**_told(alert), "deliveries": [_told(dict(one)) for one in deliveries if one["id"] == alert["id"]]}
+            for alert in alerts
         ]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is told: times as everywhere else."""
+    return {name: utc_text(at) if name.endswith("_at") and at is not None else at for name, at in row.items()}
 
 
 def id_of(notice: Notice) -> str:

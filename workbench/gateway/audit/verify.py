@@ -56,16 +56,26 @@ class Verdict:
 
 
 def verify(
-    *, spool: Path | None, lake: Lake | None, anchors: Anchors | None, progress: Callable[[int], object] | None = None
+    *,
+    spool: Path | None,
+    lake: Lake | None,
+    anchors: Anchors | None,
+    alone: bool = False,
+    progress: Callable[[int], object] | None = None,
 ) -> Verdict:
-    """Read everything and return what was found; `progress` is told how many more rows were read. Blocks."""
-    return _Reading(spool, lake, anchors, progress or (lambda _count: None)).run()
+    """Read everything and return what was found. Blocks.
+
+    `alone`: the state is of this ledger alone, so that whatever it has noted must be there. `progress` is told how many
+    more rows were read.
+    """
+    return _Reading(spool, lake, anchors, progress or (lambda _count: None), alone=alone).run()
 
 
 class _Reading:
     def __init__(
-        self, spool: Path | None, lake: Lake | None, anchors: Anchors | None, progress: Callable[[int], object]
-    ) -> None:
+        self, spool: Path | None, lake: Lake | None, anchors: Anchors | None, progress: Callable[[int], object], *,
+        alone: bool,
+    ) -> None:  # fmt: skip
         self._spool, self._lake, self._progress = spool, lake, progress
         self._verdict = Verdict()
         self._seen: dict[tuple[str, int], str] = {}
@@ -81,7 +91,8 @@ class _Reading:
                 self._id = self._meta.get("id", "")
                 self._closed = {f"{writer}-{self._id}" for writer in json.loads(self._meta.get("restored", "{}"))}
                 starts = starts_of(spool)
-        self._anchors = [] if anchors is None else [a for a in anchors.all() if self._is_own(a.writer)]
+        noted = [] if anchors is None else anchors.all()
+        self._anchors = noted if alone else [anchor for anchor in noted if self._is_own(anchor.writer)]
         self._known_deleted = None if anchors is None or spool is None else anchors.deleted()
         self._starts = {f"{writer}-{self._id}": at for writer, at in starts.items()}
         self._wanted = {(anchor.writer, anchor.seq) for anchor in self._anchors}

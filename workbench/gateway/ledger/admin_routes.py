@@ -8,6 +8,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
+from workbench.errors import InvalidInput
 from workbench.gateway.ledger.reports import Filter
 from workbench.gateway.parts import Parts
 from workbench.gateway.reply import json_reply
@@ -15,6 +16,7 @@ from workbench.gateway.reports.question import moment
 from workbench.gateway.requests import cursor_of, headers_of, whole_number
 
 _MOST_ROWS = 1000
+_ASKED = ("since", "use_case", "model", "request_id", "key_id", "owner", "account", "limit", "cursor")
 
 
 class AdminLedgerRoutes:
@@ -37,6 +39,12 @@ class AdminLedgerRoutes:
 
 def _which(request: Request) -> Filter:
     query = request.query_params
+    if unknown := [name for name in query if name not in _ASKED]:
+        raise InvalidInput(
+            f"Calls can't be asked for by {unknown[0][:40]!r}.",
+            hint=f"Known: {', '.join(_ASKED)}.",
+            param=unknown[0][:40],
+        )
     since = moment(query.get("since"), name="since", now=time.time())
     return Filter(
         since=since, use_case=query.get("use_case"), model=query.get("model"), request_id=query.get("request_id"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -60,11 +60,14 @@ class ReportRoutes:
     def _lately(self, request: Request) -> Question:
         now = time.time()
         asked = question(request.query_params, now=now)
-        return Question(
+        lately = Question(
             filters=asked.filters,
             since=asked.since or moment(utc_text(now - _WEEK), name="since", now=now),
             until=asked.until or utc_text(now),
         )
+        if (lately.since or "") > (lately.until or ""):
+            raise InvalidInput(f"since is {lately.since}, behind {lately.until}.", param="since")
+        return lately
 
     def _pools(self) -> tuple[Pool, ...]:
         pools = {
@@ -120,5 +123,7 @@ def _month(text: str | None) -> tuple[str, str]:
         first = datetime.strptime(text or f"{now:%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
     except ValueError as error:
         raise InvalidInput(f"month is {text!r}; expected one such as 2026-11.", param="month") from error
+    if first.year == MAXYEAR:
+        raise InvalidInput(f"month is {text!r}; expected one such as 2026-11.", param="month")
     after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return utc_text(first.timestamp()), utc_text(max(first, min(after, now)).timestamp())

@@ -5,6 +5,7 @@ https://openid.net/specs/openid-connect-discovery-1_0.html, RFC 7517.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -19,9 +20,8 @@ _log = logging.getLogger("workbench.gateway.access")
 
 _MOST_KEYS = 100
 _LEAST_RSA_BITS = 2048
-_MOST_FETCHES = 4
-_FETCH_EVERY = 10.0
-"""Fetches for keys that nobody knows: four at once, then one in ten seconds."""
+_FETCH_EVERY = 2.0
+"""Seconds between two fetches, whoever asks for keys that nobody knows: a token with a new key waits for the next."""
 _STALE_SECONDS = 86400.0
 """How long known keys go on while the issuer can't be asked for new ones."""
 
@@ -50,13 +50,12 @@ class IssuerKeys:
         self._flights = Flights()
         self._keys: list[IssuerKey] = []
         self._fetched: float | None = None
-        self._fetches = float(_MOST_FETCHES)
-        self._counted = time.monotonic()
+        self._asked = -_FETCH_EVERY
 
     async def of(self, kid: str | None) -> list[IssuerKey]:
         """Return the keys of a name, all of them for None; none where the issuer has no such key now.
 
-        Raises Unavailable where the issuer can't be asked, or was asked too often.
+        Raises Unavailable where the issuer can't be asked.
         """
         if self._age() > self._settings.keys_seconds:
             await self._renew()
@@ -85,20 +84,12 @@ class IssuerKeys:
                 raise
             _log.warning("the issuer's keys are used beyond their time: %s", error)
 
-    def _count(self) -> None:
-        """Count one fetch; raises Unavailable where there were too many: the token may be good all the same."""
-        now = time.monotonic()
-        self._fetches = min(_MOST_FETCHES, self._fetches + (now - self._counted) / _FETCH_EVERY)
-        self._counted = now
-        if self._fetches < 1:
-            raise self._source.unavailable("its keys were asked for too often just now")
-        self._fetches -= 1
-
     async def _fetch(self) -> None:
         await self._flights.once("keys", self._ask)
 
     async def _ask(self) -> None:
-        self._count()
+        await asyncio.sleep(max(0.0, self._asked + _FETCH_EVERY - time.monotonic()))
+        self._asked = time.monotonic()
         where = await self._get(f"{self._issuer}/.well-known/openid-configuration")
         if not isinstance(where.get("issuer"), str) or where["issuer"].rstrip("/") != self._issuer:
             raise self._source.unavailable("what it says of itself names another issuer")
