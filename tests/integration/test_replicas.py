@@ -50,7 +50,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         providers = stack.enter_context(simulated_providers())
         database = postgres.new_database()
         kept = simulated_config(providers).replace("[gateway]", '[gateway]\nfiles_provider = "sim"')
-        config = f'{kept}\n[state]\ndatabase = "{database}"\nlimits = "{redis.url}"\n'
+        lake = tmp_path_factory.mktemp("lake")
+        config = f'{kept}\n[state]\ndatabase = "{database}"\nlimits = "{redis.url}"\nlake = "{lake}"\n'
+        config += '[audit]\nship_every = 0\n[audit.bodies]\nexploration = "keep"\n'
         environ = {KEY_VARIABLE: providers.credential}
         with ThreadPoolExecutor(2) as threads:  # they begin at once, on an empty database
             homes = [tmp_path_factory.mktemp("gateway") for _ in range(2)]
@@ -218,6 +220,28 @@ def test_a_revoked_key_is_dead_on_both_within_two_seconds(pair: Pair) -> None:
     wait_until(lambda: ask(pair.second, issued["key"]).status_code == 401, "it lives on", seconds=10)
     assert time.monotonic() - began < 5  # two seconds, and the call that finds out, on a busy machine
     assert ask(pair.first, issued["key"]).status_code == 401
+
+
+def test_a_call_of_one_is_found_at_the_other_once_it_was_shipped(pair: Pair) -> None:
+    ana, ben = issue(pair.first, owner="ana"), issue(pair.first, owner="ben")
+    answer = ask(pair.first, ana["key"], messages=[{"role": "user", "content": "found at either"}])
+    request_id = answer.headers["x-request-id"]
+    asked = {"request_id": request_id}
+    assert admin(pair.second, "GET", "/admin/v1/calls", params=asked).json()["data"] == []
+    assert admin(pair.first, "POST", "/admin/v1/audit/ship").status_code == 200
+    (there,) = admin(pair.first, "GET", "/admin/v1/calls", params=asked).json()["data"]
+    (here,) = admin(pair.second, "GET", "/admin/v1/calls", params=asked).json()["data"]
+    assert here == there
+    assert admin(pair.second, "GET", "/admin/v1/calls", params={**asked, "owner": "ben"}).json()["data"] == []
+    for gateway in (pair.first, pair.second):
+        shown = admin(gateway, "GET", f"/admin/v1/audit/calls/{request_id}").json()
+        assert (shown["call"]["request_id"], "found at either" in shown["request"]["body"]) == (request_id, True)
+    for key, found in ((ana, [request_id]), (ben, [])):
+        bearer = {"authorization": f"Bearer {key['key']}"}
+        rows = HTTP.get(f"{pair.second.url}/me/calls", params=asked, headers=bearer).json()["data"]
+        assert [row["request_id"] for row in rows] == found
+    lines = admin(pair.second, "GET", "/admin/v1/audit/dataset", params={"since": "1d"}).text.splitlines()
+    assert request_id in {json.loads(line)["id"] for line in lines}
 
 
 def test_prompts_and_models_are_seen_by_both(pair: Pair) -> None:

@@ -24,6 +24,7 @@ from workbench.gateway.admission.rules import Rules
 from workbench.gateway.admission.shared import SharedCounters, limits_file
 from workbench.gateway.alerts.alerts import Alerts
 from workbench.gateway.audit.bodies import Recorder
+from workbench.gateway.audit.elsewhere import Elsewhere
 from workbench.gateway.audit.keeper import Keeper
 from workbench.gateway.fairness.fairness import Fairness
 from workbench.gateway.following import Follower
@@ -96,6 +97,7 @@ class Parts:
         )
         self.recorder = Recorder(settings.audit, self.use_cases, shared=settings.identity.shared)
         self.keeper = Keeper(self, worker=worker)
+        self.elsewhere = Elsewhere(self)
         self.money = MoneyLeases(self.state, self.spool, counting=self.admission.lock, stage=self.stage)
         self.shared_limits = shared_limits(settings)
         """The limits that replicas share; None: this gateway's are its own."""

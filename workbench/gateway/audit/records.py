@@ -1,7 +1,11 @@
-"""Find recorded calls and their kept bodies, wherever they are: in the spool, or in the lake once they have left it."""
+"""Find recorded calls and their kept bodies, wherever they are: in the spool, or in the lake.
+
+In the lake are those that have left the spool, and what other gateways have shipped that share it.
+"""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import zlib
 from collections import defaultdict
@@ -15,10 +19,15 @@ from workbench.gateway.audit.lake import Lake, Part
 from workbench.gateway.ledger.row import COLUMNS
 from workbench.gateway.ledger.schema import spool_id
 from workbench.gateway.ledger.spool import connect
+from workbench.gateway.times import utc_text
 
 _COLUMNS = ", ".join(COLUMNS)
 _NEVER = "9"
 """Later than any time, as the ledger writes them."""
+_OURS = re.compile(r"req_([0-9a-f]{12})[0-9a-f]+")
+"""A request id: it begins with milliseconds."""
+_MARGIN = 60.0
+"""Seconds that the time of a row may be from that of its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Kept:
 
 
 class Records:
-    """The record of one gateway's home and of its lake. Every function blocks."""
+    """The record of one gateway's home, and of the lake that it may share. Every function blocks."""
 
     def __init__(self, spool: Path, lake_url: str) -> None:
         self._spool = spool
@@ -61,8 +70,7 @@ class Records:
             query = f"SELECT {_COLUMNS} FROM calls WHERE time >= ? AND time < ?"  # noqa: S608 - our own names
             for row in connection.execute(query, (since, until or _NEVER)):
                 yield dict(row)
-        if pruned:
-            yield from self._lake_rows(pruned, since, until)
+        yield from self._lake_rows(id_, pruned, since, until)
 
     def row(self, request_id: str) -> dict[str, Any] | None:
         """Return the row of a call."""
@@ -71,7 +79,8 @@ class Records:
             row = connection.execute(query, (request_id,)).fetchone()
         if row is not None:
             return dict(row)
-        return next((found for found in self.rows(since="", until=None) if found["request_id"] == request_id), None)
+        since, until = _around(request_id)
+        return next((found for found in self.rows(since=since, until=until) if found["request_id"] == request_id), None)
 
     def bodies(self, rows: Sequence[dict[str, Any]]) -> dict[str, Kept]:
         """Return the kept bodies of some rows that were found here, by request id."""
@@ -90,14 +99,17 @@ class Records:
             found.update(self._lake_bodies(elsewhere))
         return found
 
-    def _lake_rows(self, pruned: dict[str, int], since: str, until: str | None) -> Iterator[dict[str, Any]]:
+    def _lake_rows(self, spool: str, pruned: dict[str, int], since: str, until: str | None) -> Iterator[dict[str, Any]]:
+        if "://" not in self._lake_url and not Path(self._lake_url).is_dir():
+            return
         lake = Lake(self._lake_url)
         for part in lake.parts():
-            if part.writer not in pruned or part.date < since[:10] or (until is not None and part.date > until[:10]):
+            own = part.writer.rpartition("-")[2] == spool
+            if (own and part.writer not in pruned) or part.date < since[:10] or part.date > (until or _NEVER)[:10]:
                 continue
             for row in lake.rows(part):
                 if (
-                    row["seq"] <= pruned[part.writer]
+                    (not own or row["seq"] <= pruned[part.writer])
                     and row["time"] >= since
                     and (until is None or row["time"] < until)
                 ):
@@ -114,6 +126,15 @@ class Records:
                 if row["request_id"] in (ids or ()):
                     found[row["request_id"]] = _unpacked(row)
         return found
+
+
+def _around(request_id: str) -> tuple[str, str | None]:
+    """Return a time behind and one ahead of a call's, by its id."""
+    found = _OURS.fullmatch(request_id)
+    if found is None:
+        return "", None
+    at = int(found[1], 16) / 1000
+    return utc_text(at - _MARGIN), utc_text(at + _MARGIN)
 
 
 def _unpacked(row: sqlite3.Row | dict[str, Any]) -> Kept:

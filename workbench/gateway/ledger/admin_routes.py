@@ -31,6 +31,8 @@ class AdminLedgerRoutes:
         which = _which(request)
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
         rows, place = await asyncio.to_thread(self._gateway.reports.page, which, limit=limit, before=cursor_of(request))
+        if not rows and (found := await self._gateway.elsewhere.call(which.request_id)) and which.fits(found):
+            rows = [found]
         return json_reply(request, {"data": rows, "next": None if place is None else str(place)})
 
     async def _admit(self, request: Request) -> None:

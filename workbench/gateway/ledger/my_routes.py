@@ -33,6 +33,8 @@ class MyCallRoutes:
         which = _which(request, key)
         limit = whole_number(request, "limit", default=100, least=1, most=_MOST_ROWS)
         rows, place = await asyncio.to_thread(self._gateway.reports.page, which, limit=limit, before=cursor_of(request))
+        if not rows and (found := await self._gateway.elsewhere.call(which.request_id)) and which.fits(found):
+            rows = [found]
         return json_reply(request, {"data": rows, "next": None if place is None else str(place)})
 
 

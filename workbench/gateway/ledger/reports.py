@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,17 @@ class Filter:
         given += [("json_extract(tags, ?) = ?", [f'$."{name}"', value]) for name, value in self.tags]
         return " AND ".join(["1", *(condition for condition, _ in given)]), [v for _, values in given for v in values]
 
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row, as it is told, is one of them."""
+        names = ("use_case", "model", "request_id", "key_id", "owner", "account")
+        explored = row["owner"] == self.explorer and row["data_class"] == "exploration" and row["tags"]
+        return (
+            all(getattr(self, name) in (None, row[name]) for name in names)
+            and (self.explorer is None or bool(explored))
+            and (self.since or "") <= row["time"] < (self.until or "9")
+            and all(row["tags"].get(name) == value for name, value in self.tags)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -119,7 +130,7 @@ class Reports:
         query = f"SELECT rowid AS place, * FROM calls WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own words
         with self._reading() as connection:
             rows = connection.execute(query, (*values, limit + 1)).fetchall()
-        data = [_row(row) for row in rows[:limit]]
+        data = [as_told(row) for row in rows[:limit]]
         places = [fields.pop("place") for fields in data]
         return data, places[-1] if len(rows) > limit else None
 
@@ -152,7 +163,7 @@ class Reports:
         """Return the row of a request id; None where there is no such call."""
         with self._reading() as connection:
             row = connection.execute("SELECT * FROM calls WHERE request_id = ?", (request_id,)).fetchone()
-        return None if row is None else _row(row)
+        return None if row is None else as_told(row)
 
     def judged(self, which: Filter, *, most: int, newest: bool = False) -> tuple[list[dict[str, Any]], int]:
         """Return calls by which a prompt can be judged, oldest first, and how many there are.
@@ -205,7 +216,8 @@ def _some(column: str, names: Iterable[str] | None) -> Iterator[tuple[str, dict[
         yield f"{column} IN ({', '.join(f':{place}' for place in values)})", values
 
 
-def _row(row: sqlite3.Row) -> dict[str, Any]:
+def as_told(row: Mapping[str, Any] | sqlite3.Row) -> dict[str, Any]:
+    """Return a row as it is told over HTTP."""
     fields = dict(row)
     fields["stream"] = None if fields["stream"] is None else bool(fields["stream"])
     fields["tags"] = json.loads(fields["tags"]) if fields["tags"] else {}
