@@ -1,5 +1,5 @@
 """`python -m workbench.cli` is the `workbench` command."""
 
-from workbench.cli import main
+from workbench.cli.ending import run
 
-main(prog_name="workbench")
+run()

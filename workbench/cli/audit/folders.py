@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.ending import at_once
 from workbench.cli.options import config_option, json_option
 from workbench.errors import InvalidInput, NotFound
 
@@ -36,6 +37,7 @@ def verify(*, where: str | None, lake: str | None, config: Path | None, as_json:
     from workbench.settings import load_settings
 
     settings = load_settings(config, credentials=False)
+    at_once()
     verdict = _verified(settings, where, lake)
     if as_json:
         click.echo(json.dumps({**asdict(verdict), "ok": not verdict.findings}))
