@@ -8,12 +8,14 @@ import pytest
 from filelock import Timeout
 
 from workbench.errors import IntegrityError, Unavailable
+from workbench.gateway.ledger import file as file_room
 from workbench.gateway.ledger import spool as spool_room
 from workbench.gateway.ledger.chain import verify
+from workbench.gateway.ledger.file import writer_lock
 from workbench.gateway.ledger.reports import Filter, Reports
 from workbench.gateway.ledger.row import LedgerRow
 from workbench.gateway.ledger.schema import SCHEMA_VERSION
-from workbench.gateway.ledger.spool import Spool, writer_lock
+from workbench.gateway.ledger.spool import Spool
 from workbench.testing.simulator import wait_until
 
 
@@ -96,7 +98,7 @@ async def test_a_writer_of_a_restored_ledger_is_seen_to_live(tmp_path: Path) -> 
 async def test_a_locked_ledger_refuses_calls_loses_nothing_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_room, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(file_room, "BUSY_SECONDS", 0.05)
     spool = await opened(tmp_path)
     await spool.write(row(0))
     other = sqlite3.connect(spool.path, isolation_level=None)
@@ -122,7 +124,7 @@ async def test_a_locked_ledger_refuses_calls_loses_nothing_and_recovers(
 
 
 async def test_the_event_loop_goes_on_while_the_ledger_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_room, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(file_room, "BUSY_SECONDS", 0.3)
     spool = await opened(tmp_path)
     other = sqlite3.connect(spool.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -160,7 +162,7 @@ async def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
 async def test_rows_that_wait_for_the_ledger_are_bounded_and_those_of_answered_calls_go_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_room, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(file_room, "BUSY_SECONDS", 0.05)
     monkeypatch.setattr(spool_room, "_MOST_WAITING", 2)
     spool = await opened(tmp_path)
     other = sqlite3.connect(spool.path, isolation_level=None)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from workbench.gateway.ledger.chain import verify
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.reports import Filter, Reports
 from workbench.gateway.ledger.row import COLUMNS, GENESIS, LedgerRow, hash_of
 from workbench.gateway.ledger.schema import migrate
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.ledger.tags import read_tags
 from workbench.wire.tags import write_tags
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from workbench.errors import Unavailable
 from workbench.gateway.admission.subject import KINDS, Subject
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import SUBJECT_COLUMNS
 from workbench.gateway.ledger.schema import spool_id
-from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE, connect
+from workbench.gateway.ledger.spool import LEDGER_UNAVAILABLE
 
 LEASE_LOST = "lease_lost"
 """`error_code` of the rows that tell of a dead process's lease: they are booked when they are made."""

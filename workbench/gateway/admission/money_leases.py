@@ -19,8 +19,8 @@ from workbench.errors import Unavailable
 from workbench.gateway.admission.lease_store import LeaseLost, LeaseStore, Other, Told, Wish
 from workbench.gateway.admission.ledger_tail import LEASE_LOST, LedgerTail
 from workbench.gateway.admission.short import LeaseShort
+from workbench.gateway.ledger.file import writer_lock
 from workbench.gateway.ledger.row import LedgerRow
-from workbench.gateway.ledger.spool import writer_lock
 from workbench.gateway.times import utc_now
 
 if TYPE_CHECKING:

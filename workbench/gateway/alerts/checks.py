@@ -20,9 +20,9 @@ import sqlalchemy as sa
 
 from workbench.errors import Unavailable
 from workbench.gateway.alerts.cost_book import CostBook, Place
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import SUBJECT_COLUMNS
 from workbench.gateway.ledger.schema import spool_id
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.notices import Notice
 from workbench.gateway.telemetry.metrics import CALLS, GAUGE
 from workbench.gateway.telemetry.numbers import Name

@@ -17,8 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from workbench.errors import Conflict, IntegrityError, NotFound, Unavailable
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.schema import migrate
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_now
 
 _MANIFEST = "backup.json"

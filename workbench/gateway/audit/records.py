@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.gateway.audit.lake import Lake, Part
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import COLUMNS
 from workbench.gateway.ledger.schema import spool_id
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 
 _COLUMNS = ", ".join(COLUMNS)

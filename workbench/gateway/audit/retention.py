@@ -17,8 +17,8 @@ from typing import Any
 from workbench.gateway.audit.anchors import Anchors
 from workbench.gateway.audit.lake import Lake, Part, deleted_path
 from workbench.gateway.ledger.chain import Tombstone
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.schema import spool_id
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 from workbench.settings.audit import AuditSettings
 

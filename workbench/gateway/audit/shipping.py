@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 
 from workbench.errors import Conflict
 from workbench.gateway.audit.lake import Lake, body_path, row_path
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import COLUMNS
 from workbench.gateway.ledger.schema import BODY_COLUMNS, GROUPED, TALLIED, TALLY, TALLY_AGAIN, migrate, spool_id
-from workbench.gateway.ledger.spool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

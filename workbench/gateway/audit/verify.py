@@ -24,8 +24,8 @@ from workbench.gateway.audit.bodies import fits
 from workbench.gateway.audit.lake import Lake, Part, by_shipment
 from workbench.gateway.audit.retention import BODIES_BEFORE, BODIES_NOTED
 from workbench.gateway.ledger.chain import ChainCheck, Finding, Tombstone, spool_rows, starts_of
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import GENESIS
-from workbench.gateway.ledger.spool import connect
 
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM,

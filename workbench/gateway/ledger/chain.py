@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import IntegrityError
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import COLUMNS, GENESIS, hash_of
-from workbench.gateway.ledger.spool import connect
 
 Fault = Literal["changed", "gap", "reordered", "cut", "unreadable"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Unavailable
+from workbench.gateway.ledger.file import connect
 from workbench.gateway.ledger.row import SUBJECT_COLUMNS
-from workbench.gateway.ledger.spool import connect
 from workbench.gateway.times import utc_text
 
 _USAGE = """

@@ -19,16 +19,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, Protocol
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from workbench.errors import Unavailable
-from workbench.gateway.ledger.row import COLUMNS, GENESIS, LedgerRow
-from workbench.gateway.ledger.schema import BODY_COLUMNS, migrate
+from workbench.gateway.ledger.file import INSERTS, ONE_STEP, Sync, connect, insert_many, returned, take_writer, tune
+from workbench.gateway.ledger.row import GENESIS, LedgerRow
+from workbench.gateway.ledger.schema import migrate
 from workbench.gateway.standing_file import StandingFile
 
 _log = logging.getLogger("workbench.gateway.ledger")
 
-BUSY_SECONDS = 5.0
 LEDGER_UNAVAILABLE = "ledger_unavailable"
 LOST = "lost"
 """The `body_ref` of a row whose bodies could not be kept."""
@@ -37,10 +37,6 @@ _GATHER_SECONDS = 0.004
 """Least time between two groups: a commit costs as much as ten rows. A row that comes alone does not wait."""
 _ENOUGH = 8
 """Rows that wait for nothing more: measured, fewer cost more CPU a call, and more cost calls a second."""
-_ONE_STEP = 32
-"""Most rows that are written by one statement; each statement gives Python's lock away and has to get it back."""
-_WAL_PAGES = 4000
-"""Pages of 4 KiB after which the log is brought into the file: the last page of a table is in it many times."""
 _MOST_WAITING = 10_000
 """Rows kept while the ledger can't be written; beyond it, those of refused calls are let go first."""
 _MISFITS = (
@@ -48,17 +44,6 @@ _MISFITS = (
     sqlite3.InterfaceError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError,
 )  # fmt: skip
 """What a row raises that can never be written, however well the disk is."""
-_PLACES = f"({', '.join('?' * len(COLUMNS))})"
-_INSERTS = [
-    f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES {', '.join([_PLACES] * rows)}"  # noqa: S608 - our own names
-    for rows in range(_ONE_STEP + 1)
-]
-"""The statement for so many rows."""
-
-_MINE = "WHERE writer = ? AND seq > ? ORDER BY seq"
-_CALLS = f"SELECT {', '.join(COLUMNS)} FROM calls {_MINE}"  # noqa: S608 - our own names
-_BODIES = f"SELECT {', '.join(BODY_COLUMNS)} FROM bodies {_MINE}"  # noqa: S608 - our own names
-_INSERT_BODIES = f"INSERT INTO bodies ({', '.join(BODY_COLUMNS)}) VALUES ({', '.join('?' * len(BODY_COLUMNS))})"  # noqa: S608
 
 
 class Bodies(Protocol):
@@ -90,7 +75,7 @@ class Spool:
         self,
         folder: Path,
         *,
-        sync: Literal["full", "normal"] = "full",
+        sync: Sync = "full",
         when_full: Literal["refuse", "answer"] = "refuse",
     ) -> None:
         self.path = folder / "calls.db"
@@ -140,11 +125,11 @@ class Spool:
         self._thread.start()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        self._tune(connection)
+        tune(connection, self._sync)
         migrate(connection, self.path)
         told = dict(connection.execute("SELECT name, value FROM meta").fetchall())
         self.id = told["id"]
-        number, self._slot = _take_writer(self.path.parent)
+        number, self._slot = take_writer(self.path.parent)
         self._writer = f"w{number}g{told['generation']}" if "generation" in told else f"w{number}"
         last = (
             connection.execute(
@@ -154,11 +139,6 @@ class Spool:
         )
         if last is not None:
             self._seq, self._prev_hash = self._tip = last["seq"], last["hash"]
-
-    def _tune(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        connection.execute(f"PRAGMA synchronous={'FULL' if self._sync == 'full' else 'NORMAL'}")
 
     @property
     def writer(self) -> str:
@@ -255,7 +235,10 @@ class Spool:
             failure = None
             try:
                 if rows and not file.stands():
-                    self._return(file)
+                    self._connection = returned(
+                        file, self._connection, self.path,
+                        spool=self.id, writer=self._writer, seq=self._seq, sync=self._sync,
+                    )  # fmt: skip
                     file = StandingFile(self.path, self._connection)
                 self._keep(self._connection, rows, lost)
             except (sqlite3.Error, OSError) as error:
@@ -281,28 +264,6 @@ class Spool:
             if failure and self._closing and not open_:
                 _log.error("%d ledger rows were lost at the end: %s", len(rows), failure)
                 break
-
-    def _return(self, file: StandingFile) -> None:
-        """Come back to the ledger after its file was taken away: no answered call is lost with it."""
-        old, mended = self._connection, file.put_back()
-        new = connect(self.path)
-        try:
-            told = new.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
-            if told is None or told[0] != self.id:
-                raise sqlite3.OperationalError("another ledger stands in its place")
-            self._tune(new)
-            tip = new.execute("SELECT COALESCE(MAX(seq), 0) FROM calls WHERE writer = ?", (self._writer,)).fetchone()[0]
-            if tip < self._seq:  # what came between another worker's copy and now
-                calls, bodies = (
-                    [tuple(row) for row in old.execute(query, (self._writer, tip))] for query in (_CALLS, _BODIES)
-                )
-                _insert_many(new, calls, bodies)
-        except BaseException:
-            new.close()
-            raise
-        self._connection = new
-        old.close()
-        _log.error("the ledger's file was taken away; it %s", "was put back" if mended else "is back, and written on")
 
     def _keep(self, connection: sqlite3.Connection, rows: list[_Entry], lost: set[int]) -> None:
         """Commit rows in one group, and take from the list what needs no other try.
@@ -362,33 +323,11 @@ class Spool:
             prev_hash = row.hash
             if entry.kept is not None:
                 bodies.append((row.request_id, self._writer, seq, *entry.kept))
-        if len(values) <= _ONE_STEP and not bodies:
-            connection.execute(_INSERTS[len(values)], list(chain.from_iterable(values)))  # a transaction by itself
+        if len(values) <= ONE_STEP and not bodies:
+            connection.execute(INSERTS[len(values)], list(chain.from_iterable(values)))  # a transaction by itself
         else:
-            _insert_many(connection, values, bodies)
+            insert_many(connection, values, bodies)
         self._seq, self._prev_hash = self._tip = seq, prev_hash
-
-
-def _insert_many(connection: sqlite3.Connection, values: list[tuple[Any, ...]], bodies: list[tuple[Any, ...]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.executemany(_INSERTS[1], values)
-        connection.executemany(_INSERT_BODIES, bodies)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
-    """Open a spool file, which is there unless it is to be made; rows come as mappings."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", uri=True,
-        timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
-    )  # fmt: skip
-    connection.row_factory = sqlite3.Row
-    return connection
 
 
 def _answer(loop: asyncio.AbstractEventLoop, told: list[tuple[asyncio.Future[None], str | None]]) -> None:
@@ -422,21 +361,3 @@ def _unopened(path: Path, error: Exception) -> Unavailable:
         hint="The admin must make room, free the file, or check whose it is.",
         code=LEDGER_UNAVAILABLE,
     )
-
-
-def writer_lock(folder: Path, writer: str) -> FileLock:
-    """Return the lock that whoever writes under a name holds; a name's generation is no part of it."""
-    return FileLock(folder / f"{writer.partition('g')[0]}.lock", thread_local=False)
-
-
-def _take_writer(folder: Path) -> tuple[int, FileLock]:
-    """Return the first writer's number that no living process has."""
-    number = 0
-    while True:
-        lock = writer_lock(folder, f"w{number}")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            number += 1
-            continue
-        return number, lock

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.gateway.ledger.spool import connect
+from workbench.gateway.ledger.file import connect
 
 _log = logging.getLogger("workbench.gateway.catalogue")
 
