@@ -194,6 +194,16 @@ def test_an_unfinished_batch_is_cancelled_and_seen_as_it_is_now(person: Maker) -
     assert [one.status for one in ana.batches.list()] == ["cancelled"]
 
 
+@pytest.mark.parametrize("ids", [{"a": 1}, [["file-x"]], [5], 5])
+def test_what_is_no_id_goes_to_no_provider(person: Maker, providers: SimulatedProviders, ids: Any) -> None:
+    ana = person()
+    providers.clear()
+    with pytest.raises(openai.BadRequestError) as caught:
+        ana.vector_stores.create(file_ids=ids)
+    assert caught.value.param == "file_ids"
+    assert providers.requests == []
+
+
 @pytest.mark.parametrize(("content", "said"), [
     (batch_file("nothing"), "Line 1"), (batch_file() + b"\n" + batch_file("nothing", 1), "Line 3"),
     (batch_file("hidden"), "may not use"), (batch_file("elsewhere"), "not served by"),

@@ -30,7 +30,7 @@ from workbench.gateway.routing.models import Deployment, Model
 from workbench.gateway.unified import header_table
 from workbench.gateway.unified.body import decode, read_body
 from workbench.gateway.unified.form import Form, read_form
-from workbench.gateway.unified.objects.kinds import BATCH, RESPONSE, renamed
+from workbench.gateway.unified.objects.kinds import BATCH, RESPONSE, check_ids, renamed
 from workbench.gateway.unified.objects.lists import Listing
 from workbench.gateway.unified.objects.owner import owner_of
 from workbench.gateway.unified.objects.repeats import Wish
@@ -173,6 +173,7 @@ class ObjectErrand:
         """Return a body with the provider's own ids and names, checked."""
         opening = self._gateway.objects.opening(self._key)
         opening.provider = self._provider or None
+        check_ids(fields)
         opened: dict[str, Any] = renamed(fields, opening)
         self._provider = opening.provider or ""
         check = WISHES.get((self._action.kind.name, self._action.does))

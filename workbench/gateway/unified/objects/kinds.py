@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.errors import InvalidInput
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -56,6 +58,14 @@ _NOT_SEALED = _OF_CALLERS | {"content"}
 
 Rename = Callable[[Kind, str], str]
 """Kind and id of an object -> its id on the other side."""
+
+
+def check_ids(fields: Mapping[str, Any]) -> None:
+    """Check the fields of a request that hold ids; raises InvalidInput for what is neither an id nor a list of them."""
+    for name, value in fields.items():
+        ids = value if isinstance(value, list) else [value or ""]
+        if name in _NAMED_IN and not all(isinstance(one, str) for one in ids):
+            raise InvalidInput(f"{name} is no id, nor a list of ids.", hint="Send ids as they were told.", param=name)
 
 
 def renamed(value: Any, rename: Rename, *, objects: bool = False) -> Any:
