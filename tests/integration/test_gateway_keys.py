@@ -137,7 +137,7 @@ def test_only_an_identity_deals_in_keys(gateway: RunningGateway, owner: httpx.Cl
     assert call(gateway, bearer(key["key"])) == (200, None)
 
 
-def test_every_route_but_those_of_health_needs_a_key_an_identity_or_slacks_signature(gateway: RunningGateway) -> None:
+def test_every_route_but_health_and_the_interfaces_description_needs_a_key_an_identity_or_slacks_signature(gateway: RunningGateway) -> None:
     routes = create_app(load_settings(environ={}, home=gateway.home, credentials=False))._app.routes
     asked = [(method, re.sub(r"{\w+(:path)?}", "x@y", route.path)) for route in routes for method in route.methods]
     assert len(asked) > 15
@@ -146,7 +146,7 @@ def test_every_route_but_those_of_health_needs_a_key_an_identity_or_slacks_signa
         answer = HTTP.request(method, gateway.url + path, json={} if method == "POST" else None)
         if answer.status_code != 401:
             open_ones.add(path)
-    assert open_ones == {"/healthz", "/readyz", "/slack/commands"}
+    assert open_ones == {"/healthz", "/readyz", "/openapi.json", "/docs", "/slack/commands"}
     assert HTTP.post(f"{gateway.url}/slack/commands").status_code == 404, "without [slack] there is no command"
 
 
