@@ -257,6 +257,44 @@ def test_batches_that_begin_at_once_on_two_workers_never_hold_more_than_the_budg
         wait_until(lambda: ana.begin(file).status_code == 200, "what was given back can't be held again")
 
 
+@pytest.mark.parametrize("paying", ["taken", "awaited"])
+def test_a_batch_that_was_half_paid_when_a_gateway_ended_is_charged_no_second_time(
+    gateway: RunningGateway, paying: str
+) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    ana.begin(ana.file("fast"))
+    with sqlite3.connect(gateway.home / "state.db") as state:
+        state.execute(
+            "UPDATE settlements SET held = NULL, paying = ?, created_at = created_at - 1000 WHERE settled_at IS NULL",
+            (paying,),
+        )
+    assert settle(gateway)["settled"] == 1
+    assert rows_of(gateway, ana) == []
+
+
+def test_fields_of_a_batch_that_nobody_can_sum_are_refused_to_keys_with_a_budget(
+    gateway: RunningGateway, providers: SimulatedProviders
+) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    file = ana.file("fast")
+    providers.clear()
+    refused = ana.begin(file, input_blob="https://example.com/other.jsonl")
+    assert (refused.status_code, code(refused)) == (403, "billed_later")
+    assert providers.requests == []
+
+
+def test_a_number_that_no_float_holds_leaves_the_sum_unknown(gateway: RunningGateway) -> None:
+    ana = Person(gateway, budget={"usd_total": CAP})
+    line = (
+        b'{"custom_id": "c", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "fast", '
+        b'"max_tokens": 5, "messages": [{"role": "user", "content": "x", "name": 1e999}]}}'
+    )
+    answer = ana.client.post("/v1/files", files={"file": ("b.jsonl", line)}, data={"purpose": "batch"})
+    assert answer.status_code in (200, 400), answer.text
+    if answer.status_code == 200:
+        assert code(ana.begin(answer.json()["id"])) == "billed_later"
+
+
 def test_who_deletes_the_results_pays_what_the_batch_says_that_it_used(gateway: RunningGateway) -> None:
     ana = Person(gateway, budget={"usd_total": CAP})
     batch = ana.begin(ana.file("fast", "fast")).json()["id"]

@@ -181,6 +181,7 @@ settlements_table = sa.Table(
     sa.Column("cost_usd", sa.Double),
     sa.Column("note", sa.String(400)),
     sa.Column("held", sa.BigInteger, index=True),
+    sa.Column("paying", sa.String(80)),
 )
 
 repeats_table = sa.Table(

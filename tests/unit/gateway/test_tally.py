@@ -35,7 +35,12 @@ def line(body: Any, status: int = 200) -> bytes:
     line({"model": "m", "choices": [], "usage": {"prompt_tokens": "many"}}),
     line({"model": "m", "choices": [], "usage": {"prompt_tokens": -1}}),
     line(["choices"]),
-], ids=["no JSON", "no usage", "a word", "less than nothing", "no object"])  # fmt: skip
+    line({"model": "m", "choices": [], "usage": {}}),
+    line({"model": "m", "choices": []}, status=201),
+    json.dumps({"response": {"body": {"model": "m", "choices": []}}}).encode(),
+], ids=[
+    "no JSON", "no usage", "a word", "less than nothing", "no object", "nothing", "another success", "no status",
+])  # fmt: skip
 def test_an_answer_that_does_not_say_what_it_used_is_unread(tally: Tally, raw: bytes) -> None:
     tally.line(raw)
     assert (tally.unread, tally.shares) == (1, {})

@@ -20,19 +20,22 @@ _WHOSE: Mapping[SubjectKind, sa.Column[str]] = {
     "provider": _DUE.provider,
 }
 """By whom something is kept; of models nothing is, since a batch may be of many."""
+AWAITED, TAKEN = "awaited", "taken"
+"""What a thing's `paying` says while a gateway is to keep for it what a call holds, or has taken it to book it."""
 _SOME = sa.select(_DUE.id).where(_DUE.held.is_not(None)).limit(1)
 
 
 def keep(connection: sa.Connection, due_id: str, amount: int) -> bool:
     """Keep an amount, in picodollars, for a thing; return False where it is settled, or kept for already."""
     open_ = sa.and_(_DUE.id == due_id, _DUE.settled_at.is_(None), _DUE.held.is_(None))
-    return bool(connection.execute(settlements_table.update().where(open_).values(held=amount)).rowcount)
+    return bool(connection.execute(settlements_table.update().where(open_).values(held=amount, paying=None)).rowcount)
 
 
 def take(connection: sa.Connection, due_id: str) -> int:
     """Keep nothing more for a thing, and return what it was."""
     held: int | None = connection.execute(sa.select(_DUE.held).where(_DUE.id == due_id)).scalar_one_or_none()
-    connection.execute(settlements_table.update().where(_DUE.id == due_id).values(held=None))
+    taken = {"held": None, "paying": None if held is None else TAKEN}
+    connection.execute(settlements_table.update().where(_DUE.id == due_id).values(**taken))
     return held or 0
 
 

@@ -97,7 +97,8 @@ class MoneyAccount:
     def settle(self, held: int, spent: int) -> None:
         """Let go of what was held for a call; its row tells what was spent."""
         self.held -= held
-        self.left += held - spent
+        # What is spent beyond the lease is told by its rows alone: the lease in the database ends at nothing, too.
+        self.left = max(self.left + held - spent, min(self.left, 0))
 
     async def fetch(self) -> None:
         """Lease more, or find out that there is no more."""

@@ -29,7 +29,10 @@ def prompt_bound(fields: Mapping[str, msgspec.Raw]) -> int:
     bound = _FRAME
     for name, raw in fields.items():
         if name in _PROMPTS:
-            bound += _texts(msgspec.json.decode(raw))
+            try:
+                bound += _texts(msgspec.json.decode(raw))
+            except msgspec.DecodeError:  # a number that no float holds
+                bound += len(raw)
         elif name not in _NO_PROMPTS:
             bound += len(raw)
     return bound

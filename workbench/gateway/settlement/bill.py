@@ -80,17 +80,20 @@ async def _read_results(tally: Tally, asking: Asking, due: Due, batch: dict[str,
             if error.error_code not in GONE:
                 raise
         else:
+            tally.unread += tally.lines < _answers(batch)
             return
-    elif not _has_answers(batch):
+    elif not _answers(batch):
         return
     if not tally.sum(batch):
         tally.unread += 1
 
 
-def _has_answers(batch: dict[str, Any]) -> bool:
+def _answers(batch: dict[str, Any]) -> int:
+    """Return how many answers a batch says that it has; one that is complete and does not say has some."""
     counts = batch.get("request_counts")
-    completed = counts.get("completed") if isinstance(counts, dict) else None
-    return isinstance(completed, int) and completed > 0
+    name = "succeeded" if "processing_status" in batch else "completed"
+    told = counts.get(name) if isinstance(counts, dict) else None
+    return told if isinstance(told, int) else int(batch.get("status") == "completed")
 
 
 def _ended_at(told: dict[str, Any], due: Due) -> float:
@@ -99,5 +102,5 @@ def _ended_at(told: dict[str, Any], due: Due) -> float:
     for name in ("completed_at", "finished_at", "cancelled_at", "expired_at", "failed_at"):
         ended = told.get(name)
         if isinstance(ended, int | float) and not isinstance(ended, bool):
-            return max(due.created_at, min(float(ended), now))
+            return max(due.created_at, float(min(ended, now)))
     return now

@@ -17,6 +17,8 @@ from workbench.gateway.unified.objects.kinds import BATCH, JOB, RESPONSE
 from workbench.settings import Kind
 
 _ID_DIGITS = 32
+_UNKNOWN = "\n"
+"""In the place of a model's name, in the id of a row of unknown cost."""
 RESULTS_GONE, RESULTS_ELSEWHERE = "results_gone", "results_elsewhere"
 """Why nobody knows what a thing cost: its results are gone, or where the gateway does not reach."""
 
@@ -53,12 +55,22 @@ def row_of_job(
 
 def row_of_unknown(due: Due, *, time: str, known_usd: float = 0.0, why: str = RESULTS_GONE) -> LedgerRow:
     """Return the row of what nobody will know the cost of: what was kept for it, if anything was, but for the rest."""
-    row = _bare_row(due, "", time=time, what={})
+    row = _bare_row(due, _UNKNOWN, time=time, what={})
     row.outcome, row.error_code, row.status = "unknown", why, None
     row.cost_usd, row.cost_source = (None, "unknown")
     if due.held is not None:
         row.cost_usd, row.cost_source = max(0.0, round(dollars(due.held) - known_usd, 12)), "estimated"
     return row
+
+
+def charge_what_was_kept(due: Due, rows: list[LedgerRow]) -> None:
+    """Charge what was kept for rows that have no price: a budget that held for them is not given back."""
+    unpriced = [row for row in rows if row.cost_usd is None]
+    if due.held is None or not unpriced:
+        return
+    rest = dollars(due.held) - sum(row.cost_usd or 0.0 for row in rows)
+    for row, cost in zip(unpriced, [max(0.0, round(rest, 12)), *[0.0] * len(rows)], strict=False):
+        row.cost_usd, row.cost_source = cost, "estimated"
 
 
 def request_id(due: Due, model: str) -> str:

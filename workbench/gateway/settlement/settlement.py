@@ -18,7 +18,7 @@ from workbench.gateway.admission.subject import Subject
 from workbench.gateway.settlement.asking import GONE
 from workbench.gateway.settlement.bill import bill_of
 from workbench.gateway.settlement.hours import due_hours
-from workbench.gateway.settlement.rows import row_of_unknown
+from workbench.gateway.settlement.rows import charge_what_was_kept, row_of_unknown
 from workbench.gateway.settlement.store import TAKEN_SECONDS, Due
 from workbench.gateway.times import utc_text
 
@@ -31,6 +31,9 @@ _log = logging.getLogger("workbench.gateway.settlement")
 
 _GIVEN_UP_SECONDS = 30 * 86_400
 """After so long, what is kept for a thing of a provider that is not configured any more counts as spent."""
+
+
+_HALF_PAID = "a gateway ended while it was kept or booked: what it held counts as spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,14 @@ class Settlement:
     async def _settle(self, due: Due, run: Run) -> None:
         store = self._gateway.objects.settlements
         try:
+            if due.half_paid:
+                await asyncio.to_thread(store.settled, due, cost_usd=None, note=_HALF_PAID)
+                run.settled += 1
+                return
+            if due.is_anothers(self._gateway.spool.id):
+                run.waiting += 1
+                await asyncio.to_thread(store.give_back, due, "another gateway began to book it, and goes on")
+                return
             async with self._keeping(due):
                 rows, note = await self._rows(due, run)
                 if rows is None:
@@ -105,6 +116,10 @@ class Settlement:
         except (WorkbenchError, OSError) as error:
             await asyncio.to_thread(store.give_back, due, str(error))
             _log.warning("%s %s at %s is not settled: %s", due.kind, due.upstream_id, due.provider, error)
+            run.problems.append(_problem(due, error))
+        except Exception as error:  # noqa: BLE001 - one odd answer of a provider keeps nothing else from being settled
+            _log.exception("%s %s at %s is not settled", due.kind, due.upstream_id, due.provider)
+            await asyncio.to_thread(store.give_back, due, repr(error))
             run.problems.append(_problem(due, error))
 
     @asynccontextmanager
@@ -137,6 +152,7 @@ class Settlement:
             rows, note = [row_of_unknown(due, time=utc_text(time.time()))], f"gone: {error}"
         for row in rows or ():
             row.stage = self._gateway.stage
+        charge_what_was_kept(due, rows or [])
         return rows, note
 
     def _is_given_up(self, due: Due) -> bool:
@@ -150,6 +166,8 @@ class Settlement:
         subjects = _subjects(due)
         gateway.spool.check()
         payers = desk.paying(key, subjects)
+        if due.held is None:
+            await asyncio.to_thread(gateway.objects.settlements.begin, due, gateway.spool.id)
         held = await desk.withdraw(due.id, payers)
         paid: list[LedgerRow] = []
         try:
@@ -157,9 +175,11 @@ class Settlement:
                 paid += [row] if await self._write(row, run) else []
         except BaseException:
             # Rows that are written are not written again, so they are charged now; the rest is for the next run.
-            self._charge(payers, paid, {})
-            if held:
-                await asyncio.shield(desk.deposit(due.id, held))
+            booked = picodollars(sum(row.cost_usd or 0.0 for row in paid))
+            self._charge(payers, paid, {gauge: min(booked, amount) for gauge, amount in held.items()})
+            rest = {gauge: amount - min(booked, amount) for gauge, amount in held.items()}
+            if rest:
+                await asyncio.shield(desk.deposit(due.id, rest))
             raise
         self._charge(payers, paid, held)
         cost, most = sum(row.cost_usd or 0.0 for row in rows), dollars(max(held.values(), default=0))

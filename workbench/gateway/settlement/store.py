@@ -9,8 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.gateway.admission import deposits
 from workbench.gateway.state import State, settlements_table, stored_objects_table
 
+_AWAITED_SECONDS = 600.0
+"""After so long, a gateway that has noted a thing and kept nothing for it is gone."""
+_GOES_ON_SECONDS = 86400.0
+"""For how long a gateway that began to book a thing is waited for."""
 TAKEN_SECONDS = 60.0
 """For how long whoever works on a thing has it, if nothing more is heard of them."""
 BATCH, JOB, MESSAGES, HOURS, RESPONSE = "batch", "fine_tuning.job", "message_batch", "reserved", "response"
@@ -45,12 +50,35 @@ class Due:
     """When it was begun, in seconds since the epoch."""
     held: int | None = None
     """What is kept for it of those who pay, in picodollars; None: nothing."""
+    paying: str | None = None
+    """How far keeping and booking had come when it was noted last; None: neither is in the middle."""
 
     @property
     def id(self) -> str:
         """Return the same id for the same thing, wherever it is seen."""
         told = f"{self.provider}\n{self.kind}\n{self.upstream_id}"
         return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def half_paid(self) -> bool:
+        """Whether a gateway ended between holding the money and keeping it, or between taking and booking it.
+
+        What it had leased for this was booked as spent then.
+        """
+        if self.held is not None:
+            return False
+        return self.paying == deposits.TAKEN or (
+            self.paying == deposits.AWAITED and time.time() - self.created_at > _AWAITED_SECONDS
+        )
+
+    def is_anothers(self, ledger: str) -> bool:
+        """Tell whether somebody is about to keep or to book it, or may go on to book it in another ledger."""
+        if self.held is not None or self.paying is None:
+            return False
+        whose, _, since = self.paying.partition("@")
+        if whose == deposits.AWAITED:
+            return True
+        return whose != ledger and time.time() - float(since or 0) < _GOES_ON_SECONDS
 
 
 class SettlementStore:
@@ -71,6 +99,10 @@ class SettlementStore:
                     connection.execute(table.insert().values(id=due.id, **fields))
             except sa.exc.IntegrityError:
                 pass  # another request saw it first
+
+    def begin(self, due: Due, ledger: str) -> None:
+        """Note in which ledger a thing is booked from now on: its rows are not booked in another one as well."""
+        self._set(due, paying=f"{ledger}@{time.time():.0f}")
 
     def adopt(self) -> None:
         """Note the batches and jobs that were left before there was this table; their keys are not known."""
@@ -120,7 +152,9 @@ class SettlementStore:
 
     def settled(self, due: Due, *, cost_usd: float | None, note: str) -> None:
         """Note that a thing is settled for good; nothing is kept for it any more."""
-        self._set(due, taken_until=None, settled_at=time.time(), held=None, cost_usd=cost_usd, note=note[:400])
+        self._set(
+            due, taken_until=None, settled_at=time.time(), held=None, paying=None, cost_usd=cost_usd, note=note[:400]
+        )
 
     def first_of(self, kind: str) -> float | None:
         """Return when the first thing of a kind was begun; None where there is none."""

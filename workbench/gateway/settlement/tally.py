@@ -18,6 +18,7 @@ from workbench.settings import Kind
 from workbench.wire.usage import Usage
 
 _object = msgspec.json.Decoder(dict[str, Any])
+_LEAST_ERROR = 400
 _ANSWERS = frozenset({"choices", "output", "data", "content"})
 """Where answers stand that models are paid for; moderations have none of them."""
 
@@ -56,11 +57,14 @@ class Tally:
         """By the provider's own name of the model."""
         self.unread = 0
         """Answers that do not tell what they used."""
+        self.lines = 0
+        """Lines of results that were read."""
 
     def line(self, raw: bytes) -> None:
         """Add a line of results, of OpenAI's form or Anthropic's; one that failed cost nothing."""
         if not raw.strip():
             return
+        self.lines += 1
         try:
             told = _object.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -69,7 +73,7 @@ class Tally:
         result, response = told.get("result"), told.get("response")
         if isinstance(result, dict) and result.get("type") == "succeeded":
             self.answer(result.get("message"))
-        elif isinstance(response, dict) and response.get("status_code") == 200:
+        elif isinstance(response, dict) and not _failed(response.get("status_code")):
             self.answer(response.get("body"))
 
     def sum(self, batch: dict[str, Any]) -> bool:
@@ -114,7 +118,7 @@ class Tally:
         self._add(model, _usage_of(told))
 
     def _add(self, model: str, usage: Usage | None) -> None:
-        if usage is None or not can_be(usage):
+        if usage is None or not can_be(usage) or usage == Usage():
             self.unread += 1
             return
         share = self.share(model)
@@ -139,6 +143,11 @@ class Tally:
                 if re.fullmatch(re.escape(deployment.model) + edition, model):
                     return one.name, deployment.paid_by_call()
         return f"{self._provider}/{model}", Deployment(provider=self._provider, kind=self._kind, model=model)
+
+
+def _failed(status: object) -> bool:
+    """Tell whether a line was refused; what tells no status, or another of success, may have been paid."""
+    return isinstance(status, int) and status >= _LEAST_ERROR
 
 
 def _usage_of(told: dict[str, Any]) -> Usage | None:

@@ -20,6 +20,7 @@ from workbench.gateway.unified.operations.embeddings import read_embeddings
 from workbench.gateway.unified.operations.moderations import read_moderation
 from workbench.gateway.unified.operations.responses import read_response
 from workbench.gateway.unified.question import Question
+from workbench.wire.usage import Usage
 
 _READ: Mapping[str, Callable[[bytes], Question]] = {
     "/v1/chat/completions": lambda body: read_chat(body, {}),
@@ -52,6 +53,9 @@ _ITEMS: Mapping[str, frozenset[str]] = {
     "function_call": frozenset({"type", "name", "arguments", "call_id", "id", "status"}),
     "function_call_output": frozenset({"type", "call_id", "output", "id", "status"}),
 }
+_FRAMED = frozenset({"/v1/chat/completions", "/v1/responses"})
+_FRAME_TOKENS = 128
+"""Tokens that a provider may put around a line's texts, as its own system prompt, and count."""
 _TWO_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
 
@@ -78,7 +82,8 @@ class BatchMost:
                 self._is_known = False
                 return
             rate = known.rate.graded("batch")
-            most = max(most, worst(question, question.most, known, rate).closer(question, rate).usd)
+            frame = rate.cost(Usage(input_tokens=_FRAME_TOKENS if url in _FRAMED else 0))
+            most = max(most, frame + worst(question, question.most, known, rate).closer(question, rate).usd)
         self._usd += most
 
     @property
@@ -92,7 +97,11 @@ def _is_bounded(url: str, fields: Mapping[str, msgspec.Raw]) -> bool:
     given = {name for name, raw in fields.items() if bytes(raw) != b"null"}
     if not given <= _BOUNDED[url] or given >= _TWO_LIMITS:  # which of two limits holds is the provider's to say
         return False
-    told = {name: msgspec.json.decode(fields[name]) for name in given & {"messages", "input", "prompt", "tools"}}
+    read = given & {"messages", "input", "prompt", "tools", "instructions"}
+    try:
+        told = {name: msgspec.json.decode(fields[name]) for name in read}
+    except msgspec.DecodeError:  # a number that no float holds
+        return False
     tools = told.get("tools", [])
     return (
         isinstance(tools, list)
@@ -100,6 +109,7 @@ def _is_bounded(url: str, fields: Mapping[str, msgspec.Raw]) -> bool:
         and _all(told.get("messages", []), _is_turn)
         and (_all(told.get("input", []), _is_item) if url == "/v1/responses" else _is_plain(told.get("input", "")))
         and _is_plain(told.get("prompt", ""))
+        and isinstance(told.get("instructions", ""), str)
     )
 
 

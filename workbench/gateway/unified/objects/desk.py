@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InvalidInput, WorkbenchError
+from workbench.gateway.admission.deposits import AWAITED
 from workbench.gateway.routing.registry import Registration
 from workbench.gateway.settlement.store import Due, SettlementStore
 from workbench.gateway.unified.objects.kinds import BATCH, FILE, JOB, Kind, renamed
@@ -80,6 +81,7 @@ class Objects:
             due = Due(
                 kind=kind.name, provider=provider, upstream_id=str(answer["id"]), key_id=key.id,
                 account=key.account, owner=key.owner, use_case=key.use_case, created_at=now,
+                paying=AWAITED if later is not None and later.keeping is not None and later.most_usd else None,
             )  # fmt: skip
             await asyncio.to_thread(self.settlements.note, due)
             if later is not None:

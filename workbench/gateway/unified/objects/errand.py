@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _NOTHING = Price(input=0, output=0)
 _LONGEST_KEY = 255
+_OF_A_BATCH = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
+"""Fields of a new batch by which it costs no more than its file's lines."""
 _LONGEST_ID = 200
 _STILL_SECONDS = 10.0
 """How long a provider is waited for that is beginning work, when nobody waits for the answer any more."""
@@ -154,6 +156,8 @@ class ObjectErrand:
             return None
         if self._action.kind is not BATCH:
             return Later(None, "it trains a model.", "Use a key that no budget binds.")
+        if more := fields.keys() - _OF_A_BATCH:
+            return Later(None, f"it has a field {min(more)[:40]!r}.", f"Send {', '.join(sorted(_OF_A_BATCH))} only.")
         file = str(fields.get("input_file_id"))[:_LONGEST_ID]
         stored = await asyncio.to_thread(self._gateway.objects.store.get, file, owner_of(self._key))
         if stored is None or stored.created_at < self._gateway.prices.read_at:

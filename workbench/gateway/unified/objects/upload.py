@@ -38,7 +38,9 @@ async def check_upload(form: Form, provider: str, key: Key, gateway: Parts) -> f
     most, prices = BatchMost(), gateway.prices
 
     def measure(url: str, body: bytes, deployment: Deployment) -> None:
-        most.add(url, body, prices.to_come(deployment.paid_by_call()))
+        # An answer tells the provider's own name only: of models that share it, the dearest counts.
+        same = [one for one in gateway.models.deployments() if _place(one) == _place(deployment)]
+        most.add(url, body, [price for one in same or [deployment] for price in prices.to_come(one.paid_by_call())])
 
     kept = Kept()
     form.replace("file", kept)
@@ -52,3 +54,7 @@ async def _as_they_come(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
         await asyncio.sleep(0)  # a large file takes seconds: other calls go on meanwhile
+
+
+def _place(deployment: Deployment) -> tuple[str, str]:
+    return deployment.provider, deployment.model
