@@ -304,10 +304,8 @@ def test_a_client_that_leaves_a_stream_stops_the_provider_and_is_charged_for_wha
     assert row["cost_usd"] > 0
 
 
-def test_a_client_that_leaves_a_plain_call_stops_the_provider_and_is_charged_for_its_question(
-    http: httpx.Client, providers: SimulatedProviders, gateway: RunningGateway, key: str
-) -> None:
-    providers.fail("hang")
+def leave_plain_call(gateway: RunningGateway, key: str, providers: SimulatedProviders) -> bytes:
+    """Ask for a plain answer and leave as soon as the provider has the question; return the body that was sent."""
     address = urlsplit(gateway.url)
     body = json.dumps({"model": "alone", "messages": HELLO}).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1"
@@ -315,16 +313,41 @@ def test_a_client_that_leaves_a_plain_call_stops_the_provider_and_is_charged_for
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(head.encode() + b"\r\n\r\n" + body)
         providers.wait_until(lambda seen: len(seen) == 1)
+    return body
+
+
+def newest_row(http: httpx.Client) -> dict[str, Any]:
+    return dict(http.get("/me/calls", params={"limit": 1}).json()["data"][0])
+
+
+def test_a_client_that_leaves_a_plain_call_stops_the_provider_and_is_charged_for_what_it_may_have_made(
+    http: httpx.Client, providers: SimulatedProviders, gateway: RunningGateway, key: str
+) -> None:
+    providers.fail("hang")
+    body = leave_plain_call(gateway, key, providers)
     providers.wait_until(lambda seen: seen[0].ended == "client_left")
+    wait_until(lambda: newest_row(http)["status"] == 499, lambda: f"the newest row is {newest_row(http)}")
+    row = newest_row(http)
+    assert (row["outcome"], row["attempts"], row["cost_source"]) == ("client_left", 1, "estimated")
+    assert row["input_tokens"] == len(body) // 4
+    assert row["output_tokens"] < 60  # what may be made in the moment for which an answer is still waited for
+    assert row["cost_usd"] == pytest.approx((row["input_tokens"] + row["output_tokens"]) / 1e6)
 
-    def newest() -> dict[str, Any]:
-        return dict(http.get("/me/calls", params={"limit": 1}).json()["data"][0])
 
-    wait_until(lambda: newest()["status"] == 499, lambda: f"the newest row is {newest()}")
-    row = newest()
-    assert (row["outcome"], row["attempts"], row["output_tokens"]) == ("client_left", 1, 0)
-    assert (row["input_tokens"], row["cost_source"]) == (len(body) // 4, "estimated")
-    assert row["cost_usd"] == pytest.approx(len(body) // 4 / 1e6)
+def test_a_plain_answer_that_is_on_its_way_when_its_client_leaves_is_recorded_and_charged_as_it_is(
+    http: httpx.Client, providers: SimulatedProviders, gateway: RunningGateway, key: str
+) -> None:
+    ask(http)
+    before = newest_row(http)["request_id"]
+    providers.clear()
+    providers.fail("latency", seconds=0.03)
+    leave_plain_call(gateway, key, providers)
+    providers.wait_until(lambda seen: seen[0].ended == "answered")
+    wait_until(lambda: newest_row(http)["request_id"] != before, "no row")
+    row = newest_row(http)
+    assert (row["status"], row["outcome"], row["cost_source"]) == (200, "ok", "settings")
+    kept = http.get(f"/me/calls/{row['request_id']}/body").json()
+    assert json.loads(kept["response"]["body"])["choices"][0]["finish_reason"] == "stop"
 
 
 def test_a_provider_that_must_be_prepared_stands_in_for_one_that_timed_out(

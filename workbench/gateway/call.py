@@ -65,6 +65,8 @@ _log = logging.getLogger("workbench.gateway.call")
 _TAGS = names.TAGS.encode()
 _PRIORITY = names.PRIORITY.encode()
 _LEFT = 499
+_ON_ITS_WAY = 0.25
+"""Seconds that a plain answer has to come in after its caller has left: what was made is paid for, so it is kept."""
 _STATE_COSTS = frozenset({"openai", "openai_compatible", "litellm"})
 """Kinds of providers that may tell in a header what an answer costs, as servers do that stand before others."""
 
@@ -147,8 +149,12 @@ class Call:
 
     def interrupt(self, error: WorkbenchError | ClientLeft) -> None:
         """End the call with an error, wherever it is; too late once it is being settled."""
-        if self._open and self._interruption is None and self._task is not None:
+        if self._open and self._interruption is None:
             self._interruption = error
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._open and self._task is not None:
             self._task.cancel()
 
     # -- before a provider is asked ----------------------------------------------------------------------------------
@@ -192,7 +198,12 @@ class Call:
             self._watch.add_done_callback(lambda _: self._client_left())
 
     def _client_left(self) -> None:
-        self.interrupt(ClientLeft())
+        """End the call; a provider that is at work on a plain answer has a moment to send it, but no other is asked."""
+        if self._asking and self._open and not self.question.stream and self._interruption is None:
+            self._interruption = ClientLeft()
+            asyncio.get_running_loop().call_later(_ON_ITS_WAY, self._cancel)
+        else:
+            self.interrupt(ClientLeft())
 
     def authorise(self) -> None:
         """Check that the key may do this here."""
