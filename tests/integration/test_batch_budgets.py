@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -455,3 +458,78 @@ def test_while_batches_are_settled_nobody_spends_what_they_hold(
     assert spent <= CAP
     assert used["usd_total"] == pytest.approx(spent)
     assert used["usd_held"] == 0
+
+
+@pytest.fixture
+def by_hand(providers: SimulatedProviders, tmp_path: Path) -> Iterator[RunningGateway]:
+    """Run a gateway at which nothing waits to be settled."""
+    with serving(tmp_path, providers) as running:
+        yield running
+
+
+def usage_settle(gateway: RunningGateway, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workbench.cli", "usage", "settle", *arguments, "--url", gateway.url],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "WORKBENCH_HOME": str(gateway.home)},
+    )  # fmt: skip
+
+
+def test_what_never_ends_is_listed_and_closed_for_what_was_kept(by_hand: RunningGateway) -> None:
+    ana = Person(by_hand, budget={"usd_total": CAP})
+    assert usage_settle(by_hand, "--open").stdout == "Nothing waits to be settled.\n"
+    assert ana.begin(ana.file("fast"), **PENDING).status_code == 200
+    kept = CAP - ana.left()
+    assert settle(by_hand)["waiting"] == 1
+    (one,) = json.loads(usage_settle(by_hand, "--open", "--json").stdout)
+    assert (one["kind"], one["provider"], one["key_id"]) == ("batch", "acme", ana.id)
+    assert one["held_usd"] == pytest.approx(kept)
+    assert one["id"][:12] in usage_settle(by_hand, "--open").stdout
+    closed = usage_settle(by_hand, "--close", one["id"][:12])
+    assert (closed.returncode, closed.stdout) == (
+        0, f"1 settled, 1 rows of {kept:.6f} USD in all; 0 have not ended.\n"
+    )  # fmt: skip
+    (row,) = rows_of(by_hand, ana)
+    assert (row["outcome"], row["error_code"], row["cost_source"]) == ("unknown", "closed_by_admin", "estimated")
+    assert row["cost_usd"] == pytest.approx(kept)
+    assert row["tags"]["settled"] == one["upstream_id"]
+    assert row["tags"]["closed_by"]
+    assert ana.left() == pytest.approx(CAP - kept)
+    assert json.loads(usage_settle(by_hand, "--open", "--json").stdout) == []
+    assert settle(by_hand)["settled"] == 0
+    again = usage_settle(by_hand, "--close", one["id"])
+    assert again.returncode == 1
+    assert "--open` lists" in again.stderr
+
+
+def test_an_admin_says_what_it_cost(by_hand: RunningGateway) -> None:
+    ana = Person(by_hand, budget={"usd_total": CAP})
+    assert ana.begin(ana.file("fast"), **PENDING).status_code == 200
+    (one,) = json.loads(usage_settle(by_hand, "--open", "--json").stdout)
+    assert usage_settle(by_hand, "--close", one["id"], "--usd", "0").returncode == 0
+    assert ana.left() == pytest.approx(CAP)
+    assert rows_of(by_hand, ana) == []
+    free = Person(by_hand)
+    assert free.begin(free.file("fast"), **PENDING).status_code == 200
+    (one,) = json.loads(usage_settle(by_hand, "--open", "--json").stdout)
+    assert one["held_usd"] is None
+    told = json.loads(usage_settle(by_hand, "--close", one["id"], "--json").stdout)
+    assert (told["settled"], told["unpriced"]) == (1, 1)
+    assert [row["cost_source"] for row in rows_of(by_hand, free)] == ["unknown"]
+
+
+def test_wrong_uses_say_what_to_do(by_hand: RunningGateway) -> None:
+    ana = Person(by_hand, budget={"usd_total": CAP})
+    assert ana.begin(ana.file("fast"), **PENDING).status_code == 200
+    assert "--close ID" in usage_settle(by_hand, "--usd", "1").stderr
+    assert "give one of them" in usage_settle(by_hand, "--open", "--close", "x").stderr
+    (one,) = json.loads(usage_settle(by_hand, "--open", "--json").stdout)
+    assert usage_settle(by_hand, "--close", one["id"][:5]).returncode != 0, "too short to name one thing"
+    url = f"{by_hand.url}/admin/v1/usage/settle"
+    mine = {"authorization": f"Bearer {ana.key}"}
+    assert httpx.get(url, headers=mine).status_code == 403
+    assert httpx.post(f"{url}/{one['id']}", headers=mine).status_code == 403
+    owner = {"authorization": f"Bearer {by_hand.owner_token}"}
+    for body in ({"usd": -1}, {"usd": "a"}, {"cost": 1}):
+        assert httpx.post(f"{url}/{one['id']}", json=body, headers=owner).status_code == 400, body
+    assert len(json.loads(usage_settle(by_hand, "--open", "--json").stdout)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from workbench.client.desk import Desk
 
@@ -19,6 +19,22 @@ class UsageDesk(Desk):
     def settle(self) -> dict[str, Any]:
         """Have batches, jobs and reserved hours priced that have ended; return what was done."""
         answer = self.ask("POST", "/admin/v1/usage/settle", {}, timeout=_SETTLING_SECONDS)
+        if not isinstance(answer, dict) or "settled" not in answer:
+            raise self.no_gateway()
+        return answer
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Return what waits to be settled, the oldest first, each with what is kept for it."""
+        answer = self.ask("GET", "/admin/v1/usage/settle", None, timeout=_TIMEOUT)
+        try:
+            return list(answer["data"])
+        except (KeyError, TypeError) as error:
+            raise self.no_gateway() from error
+
+    def close(self, named: str, *, usd: float | None = None) -> dict[str, Any]:
+        """Wait for one thing no longer, and book what it cost, or what was kept for it; return what was done."""
+        body = {} if usd is None else {"usd": usd}
+        answer = self.ask("POST", f"/admin/v1/usage/settle/{quote(named, safe='')}", body, timeout=_TIMEOUT)
         if not isinstance(answer, dict) or "settled" not in answer:
             raise self.no_gateway()
         return answer

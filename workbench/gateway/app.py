@@ -147,6 +147,8 @@ def create_app(settings: Settings, *, parts: Parts | None = None) -> Door:
         Route("/admin/v1/usage/slo", reports.slo),
         Route("/admin/v1/usage/capacity", reports.capacity),
         Route("/admin/v1/usage/settle", settlement.settle, methods=["POST"]),
+        Route("/admin/v1/usage/settle", settlement.waiting),
+        Route("/admin/v1/usage/settle/{id}", settlement.close, methods=["POST"]),
         Route("/admin/v1/prices", settlement.prices),
         Route("/admin/v1/local", local.list),
         Route("/admin/v1/local/{name:path}", local.start, methods=["POST"]),

@@ -11,6 +11,7 @@ from workbench.gateway.reports.question import COLUMNS, PERIODS
 from workbench.gateway.review.grant import GrantWish
 from workbench.gateway.review.routes import Decision, Escalation
 from workbench.gateway.routing.registry import Registration
+from workbench.gateway.settlement.routes import Closing
 
 KEY_ID = ("id", "path", "id of the key, `key_...`")
 USE_CASE = ("name", "path", "name of the use case")
@@ -86,6 +87,12 @@ ROWS = (
            {200: "data: the pools, with advice"}, _REPORT),
     _admin("post", "/admin/v1/usage/settle", "Price batches, jobs and hours that have ended, each once.",
            {200: "settled, waiting, rows, cost_usd, unpriced, problems"}),
+    _admin("get", "/admin/v1/usage/settle", "List what waits to be settled, and what is kept for each.",
+           {200: "data: the oldest first"}),
+    _admin("post", "/admin/v1/usage/settle/{id}", "Wait for one thing no longer: book what it cost by hand.",
+           {200: "settled, waiting, rows, cost_usd, unpriced, problems", 404: "nothing with that id waits",
+            409: "another run is at it"},
+           (("id", "path", "its id in the list, or its first eight digits and more"),), Closing),
     _admin("get", "/admin/v1/prices", "Tell which prices hold, where each comes from, and since when.",
            {200: "data: the deployments"}, (("model", "query", "deployments of this model only"),)),
     # -- audit

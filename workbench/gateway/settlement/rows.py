@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from workbench.gateway.admission.purse import dollars
@@ -19,8 +20,10 @@ from workbench.settings import Kind
 _ID_DIGITS = 32
 _UNKNOWN = "\n"
 """In the place of a model's name, in the id of a row of unknown cost."""
-RESULTS_GONE, RESULTS_ELSEWHERE = "results_gone", "results_elsewhere"
-"""Why nobody knows what a thing cost: its results are gone, or where the gateway does not reach."""
+_CLOSED = "\nclosed"
+"""The same, where an admin ended the waiting."""
+RESULTS_GONE, RESULTS_ELSEWHERE, CLOSED_BY_ADMIN = "results_gone", "results_elsewhere", "closed_by_admin"
+"""Why nobody knows what a thing cost: its results are gone, or where the gateway does not reach, or never came."""
 
 
 def rows_of_batch(due: Due, tally: Tally, *, time: str) -> list[LedgerRow]:
@@ -63,6 +66,15 @@ def row_of_unknown(due: Due, *, time: str, known_usd: float = 0.0, why: str = RE
     return row
 
 
+def row_of_closed(due: Due, *, time: str, usd: float | None, by: str) -> LedgerRow:
+    """Return the row of what an admin waits for no longer: what they say it cost, else what was kept for it."""
+    row = _bare_row(due, _CLOSED, time=time, what={"closed_by": by})
+    row.outcome, row.error_code, row.status = "unknown", CLOSED_BY_ADMIN, None
+    row.cost_usd = usd if usd is not None else None if due.held is None else dollars(due.held)
+    row.cost_source = "unknown" if row.cost_usd is None else "estimated"
+    return row
+
+
 def charge_what_was_kept(due: Due, rows: list[LedgerRow]) -> None:
     """Charge what was kept for rows that have no price: a budget that held for them is not given back."""
     unpriced = [row for row in rows if row.cost_usd is None]
@@ -84,10 +96,10 @@ def _row(due: Due, name: str, share: Share, *, time: str, what: dict[str, int]) 
     return row
 
 
-def _bare_row(due: Due, name: str, *, time: str, what: dict[str, int]) -> LedgerRow:
+def _bare_row(due: Due, name: str, *, time: str, what: Mapping[str, object]) -> LedgerRow:
     kind = {JOB.name: JOB, RESPONSE.name: RESPONSE}.get(due.kind, BATCH)
     path = f"/v1/{kind.path}" if due.path == UNIFIED else f"/{due.provider}{due.path.partition('?')[0]}"
-    tags = {"settled": due.upstream_id, **{key: str(count) for key, count in what.items()}}
+    tags = {"settled": due.upstream_id, **{key: str(value) for key, value in what.items()}}
     return LedgerRow(
         request_id=request_id(due, name),
         time=time,

@@ -6,19 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import ProviderError, Unavailable, WorkbenchError
+from workbench.errors import Conflict, ProviderError, Unavailable, WorkbenchError
 from workbench.gateway.admission.gauge import OVERRUN
 from workbench.gateway.admission.purse import dollars, picodollars
 from workbench.gateway.admission.subject import Subject
 from workbench.gateway.settlement.asking import GONE
 from workbench.gateway.settlement.bill import bill_of
 from workbench.gateway.settlement.hours import due_hours
-from workbench.gateway.settlement.rows import charge_what_was_kept, row_of_unknown
+from workbench.gateway.settlement.rows import charge_what_was_kept, row_of_closed, row_of_unknown
 from workbench.gateway.settlement.store import TAKEN_SECONDS, Due
 from workbench.gateway.times import utc_text
 
@@ -70,6 +70,10 @@ class Run:
         return asdict(self)
 
 
+_RowsOf = Callable[[Due, Run], Awaitable[tuple[list["LedgerRow"] | None, str]]]
+"""Tells the ledger rows of a thing, None while it has not ended, and how it stands."""
+
+
 class Settlement:
     """Settles what is open, whoever asks for it and how often."""
 
@@ -89,10 +93,29 @@ class Settlement:
             if taken is None:
                 run.waiting += 1
                 continue
-            await self._settle(taken, run)
+            await self._settle(taken, run, self._rows)
         return run
 
-    async def _settle(self, due: Due, run: Run) -> None:
+    async def close(self, named: str, *, usd: float | None, by: str) -> Run:
+        """Settle one thing without waiting for its provider any longer, for what an admin says, else what was kept.
+
+        Raises NotFound for what is not open, Conflict while another run is at it.
+        """
+        run, store = Run(), self._gateway.objects.settlements
+        self._gateway.spool.check()
+        due = await asyncio.to_thread(store.take, await asyncio.to_thread(store.find, named))
+        if due is None:
+            raise Conflict("Another run is settling it.", hint="Try again in a minute.")
+
+        async def told(due: Due, _: Run) -> tuple[list[LedgerRow] | None, str]:
+            row = row_of_closed(due, time=utc_text(time.time()), usd=usd, by=by)
+            row.stage = self._gateway.stage
+            return [row], f"closed by {by}"
+
+        await self._settle(due, run, told)
+        return run
+
+    async def _settle(self, due: Due, run: Run, rows_of: _RowsOf) -> None:
         store = self._gateway.objects.settlements
         try:
             if due.half_paid:
@@ -104,7 +127,7 @@ class Settlement:
                 await asyncio.to_thread(store.give_back, due, "another gateway began to book it, and goes on")
                 return
             async with self._keeping(due):
-                rows, note = await self._rows(due, run)
+                rows, note = await rows_of(due, run)
                 if rows is None:
                     run.waiting += 1
                     await asyncio.to_thread(store.give_back, due, note)

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.errors import Conflict, NotFound
 from workbench.gateway.admission import deposits
 from workbench.gateway.state import State, settlements_table, stored_objects_table
 
@@ -24,6 +25,10 @@ GOOGLE_BATCH, VERTEX_BATCH, VERTEX_JOB = "google_batch", "vertex_batch", "vertex
 """Those of Google: batches of the Gemini API, batch jobs and tuning jobs of Vertex."""
 UNIFIED = ""
 """The path of what was made below `/v1`."""
+
+
+_SHORTEST_ID = 8
+"""Digits of an id that name a thing, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,26 @@ class SettlementStore:
         query = sa.select(table.c.id).where(table.c.settled_at.is_(None)).order_by(table.c.created_at, table.c.id)
         with self._state.transaction() as connection:
             return list(connection.execute(query).scalars())
+
+    def open_rows(self) -> list[tuple[Due, str | None]]:
+        """Return what is not settled, the oldest first, each with how it stood when it was looked at last."""
+        table = settlements_table
+        query = sa.select(table).where(table.c.settled_at.is_(None)).order_by(table.c.created_at, table.c.id)
+        with self._state.transaction() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(Due(**{name: row[name] for name in Due.__slots__}), row["note"]) for row in rows]
+
+    def find(self, named: str) -> str:
+        """Return the id of what is open under an id or its first digits; raises NotFound, Conflict."""
+        found = [each for each in self.open_ids() if len(named) >= _SHORTEST_ID and each.startswith(named)]
+        if not found:
+            raise NotFound(
+                f"Nothing that waits to be settled has the id {named[:80]!r}.",
+                hint="`workbench usage settle --open` lists what waits.",
+            )
+        if len(found) > 1:
+            raise Conflict(f"{len(found)} things have ids that begin with {named!r}.", hint="Give more digits.")
+        return found[0]
 
     def take(self, due_id: str) -> Due | None:
         """Take a thing to work on it; None where it is settled by now, or another has it."""
