@@ -75,6 +75,6 @@ def _request(chat: Chat) -> Request:
 
 LANES: Lanes = {
     "chat/completions": chat_lane(
-        Target(family=lambda _: "anthropic", request=_request, events=MessagesReader, own=OWN)
+        Target(family=lambda _: "anthropic", request=_request, events=MessagesReader, own=OWN, takes_blank=False)
     )
 }

@@ -127,6 +127,7 @@ LANES: Lanes = {
             own=_OWN,
             config=_config,
             stream_type=event_stream.CONTENT_TYPE,
+            takes_blank=False,
         )
     ),
     "embeddings": _embeddings,

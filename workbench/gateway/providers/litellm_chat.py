@@ -41,9 +41,10 @@ _HONOURED = frozenset(
 )  # fmt: skip
 """Fields of nearly every call that each translation is known to carry over; the others are looked for."""
 _NOT_PARAMETERS = frozenset({"model", "messages", "stream", "stream_options"})
-_MEDIA = ("image_url", "input_audio", "file", "video_url")
-_SHORT = 64
-"""Characters up to which a text of a content part is a name or a format, and not the content."""
+_MEDIA: Mapping[str, tuple[str, ...]] = {
+    "image_url": ("url",), "input_audio": ("data",), "file": ("file_data", "file_id"), "video_url": ("url",),
+}  # fmt: skip
+"""Content parts beside text, and where the content stands in them."""
 _NEVER = frozenset({"extra_headers", "max_retries"})
 """Fields that litellm takes from its own callers, and the gateway from nobody."""
 
@@ -88,6 +89,8 @@ class Target:
     """litellm's translator, where it would choose another."""
     stream_type: str = "text/event-stream"
     """Content type of a stream."""
+    takes_blank: bool = True
+    """Whether a message may be empty; where it may not, litellm leaves it out or puts words of its own there."""
 
 
 def chat_lane(target: Target) -> Lane:
@@ -96,14 +99,18 @@ def chat_lane(target: Target) -> Lane:
     def translate(asking: Asking) -> Translated:
         asking = replace(asking, fields={**asking.fields, "messages": _of_system(asking.fields["messages"])})
         refuse_remote_media(asking.fields["messages"])
+        if not target.takes_blank:
+            _refuse_blank(asking)
         rare = [name for name in asking.fields if name not in _HONOURED and not _may_leave_no_trace(asking, name)]
         odd = [number for number, tool in enumerate(asking.fields.get("tools") or ()) if tool["type"] != "function"]
-        kept = deepcopy(asking.fields) if rare or odd else {}  # litellm writes into what it is given
+        strange = list(_strange_parts(asking.fields["messages"]))
+        kept = deepcopy(asking.fields) if rare or odd or strange else {}  # litellm writes into what it is given
         chat = _understood(asking, target)
         request = target.request(chat)
         _refuse_lost_media(asking, request)
         _refuse_lost_fields(asking, target, request, kept, rare)
         _refuse_lost_tools(asking, target, request, kept, odd)
+        _refuse_lost_parts(asking, target, request, kept, strange)
         return Translated(
             [request],
             whole=lambda bodies: _whole(chat, request.body, bodies[0]),
@@ -250,28 +257,73 @@ def _of_system(messages: list[Any]) -> list[Any]:
     return [{**one, "role": "system"} if one["role"] == "developer" else one for one in messages]
 
 
-def _refuse_lost_media(asking: Asking, request: Request) -> None:
-    """Refuse pictures, sound and files that litellm left out, as it does for some providers without a word."""
-    sent = [(kind, text.rpartition(",")[2]) for kind, text in _media(asking.fields["messages"]) if len(text) > _SHORT]
-    body = msgspec.json.encode(request.body) if sent else b""
-    for kind, data in sent:
-        if data.encode() not in body:
+def _refuse_blank(asking: Asking) -> None:
+    for number, message in enumerate(asking.fields["messages"]):
+        content = message.get("content")
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+        blank = any(isinstance(text, str) and not text.strip() for text in texts)
+        if blank and message["role"] in ("user", "assistant") and not message.get("tool_calls"):
             raise InvalidInput(
-                f"A content part of type {kind!r} can't be honoured: {asking.model!r} at provider "
-                f"{asking.provider!r} takes none.",
-                hint="Leave it out, or name another model.",
-                code="unsupported_parameter",
+                f"messages[{number}] has an empty text, and {asking.model!r} at provider {asking.provider!r} takes "
+                "none.",
+                hint="Leave it out, or say something in it.",
+                code="empty_message",
                 param="messages",
             )
 
 
-def _media(messages: list[Any]) -> Iterator[tuple[str, str]]:
-    """Yield what stands in messages beside text: its type, and each of its texts."""
-    for message in messages:
+def _refuse_lost_media(asking: Asking, request: Request) -> None:
+    """Refuse pictures, sound and files that litellm left out, as it does for some providers without a word."""
+    sent = [(kind, text.rpartition(",")[2]) for kind, text in _media(asking.fields["messages"])]
+    body = msgspec.json.encode(request.body) if sent else b""
+    for kind, data in sent:
+        if data.encode() not in body:
+            raise _part_cant_be_honoured(asking, kind)
+
+
+def _refuse_lost_parts(
+    asking: Asking, target: Target, request: Request, fields: dict[str, Any], strange: list[tuple[int, int, str]]
+) -> None:
+    """Refuse a content part of a type that litellm does not know and leaves out."""
+    for number, place, kind in strange:
+        messages = list(fields["messages"])
+        content = [part for other, part in enumerate(messages[number]["content"]) if other != place]
+        messages[number] = {**messages[number], "content": content}
+        if _is_the_same(asking, target, request, {**fields, "messages": messages}):
+            raise _part_cant_be_honoured(asking, kind)
+
+
+def _part_cant_be_honoured(asking: Asking, kind: str) -> InvalidInput:
+    return InvalidInput(
+        f"A content part of type {kind!r} can't be honoured: {asking.model!r} at provider {asking.provider!r} "
+        "takes none.",
+        hint="Leave it out, or name another model.",
+        code="unsupported_parameter",
+        param="messages",
+    )
+
+
+def _parts(messages: list[Any]) -> Iterator[tuple[int, int, Any]]:
+    """Yield each content part: the number of its message, its own, and what it is."""
+    for number, message in enumerate(messages):
         content = message.get("content") if isinstance(message, dict) else None
-        for part in content if isinstance(content, list) else ():
-            for kind in _MEDIA:
-                value = part.get(kind) if isinstance(part, dict) else None
-                for text in value.values() if isinstance(value, dict) else [value]:
-                    if isinstance(text, str):
-                        yield kind, text
+        for place, part in enumerate(content if isinstance(content, list) else ()):
+            yield number, place, part
+
+
+def _strange_parts(messages: list[Any]) -> Iterator[tuple[int, int, str]]:
+    """Yield where parts stand that are neither text nor of a known medium, and of what type they are."""
+    for number, place, part in _parts(messages):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(kind, str) and kind != "text" and kind not in _MEDIA:
+            yield number, place, kind[:80]
+
+
+def _media(messages: list[Any]) -> Iterator[tuple[str, str]]:
+    """Yield what stands in messages beside text, each with its type."""
+    for _, _, part in _parts(messages):
+        for kind, names in _MEDIA.items():
+            value = part.get(kind) if isinstance(part, dict) else None
+            held = [value.get(name) for name in names] if isinstance(value, dict) else [value]
+            yield from ((kind, text) for text in held if isinstance(text, str) and text)

@@ -20,6 +20,7 @@ def load() -> None:
     import litellm  # noqa: PLC0415 - the first call pays and not the start
 
     litellm.suppress_debug_info = True
+    litellm.drop_params = litellm.modify_params = False  # whatever the environment says: nothing is dropped in silence
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -7,6 +7,7 @@ sign-in and errors hold here too, and no host is spoken to but the configured on
 from __future__ import annotations
 
 import asyncio
+import re
 
 import msgspec
 from aiohttp import ClientResponse
@@ -30,6 +31,8 @@ from workbench.gateway.providers.translation import Asking, Lanes, Request, Tran
 from workbench.settings import Kind, ProviderSettings, Timeouts
 from workbench.wire import event_stream
 
+_LITELLMS_ADVICE = re.compile(r"To drop (?:these|it)|,? ?(?:or set|OR set|Either provide one, or set) `litellm\.")
+"""Where litellm goes on to tell its own callers which of its switches to set."""
 FAMILIES: dict[Kind, Lanes] = {
     "anthropic": litellm_anthropic.LANES,
     "gemini": litellm_gemini.LANES,
@@ -140,7 +143,7 @@ class LitellmProvider:
         except WorkbenchError:
             raise
         except Exception as error:
-            raise _refused(error, self.name) from error
+            raise _refused(error, asking) from error
         if stream and translated.events is None:
             raise InvalidInput(
                 f"Provider {self.name!r} (kind {self.kind!r}) can't stream {question.operation!r}.",
@@ -151,11 +154,19 @@ class LitellmProvider:
         return translated
 
 
-def _refused(error: Exception, provider: str) -> WorkbenchError:
-    status = getattr(error, "status_code", None)
+def _refused(error: Exception, asking: Asking) -> WorkbenchError:
+    provider, status = asking.provider, getattr(error, "status_code", None)
     if isinstance(status, int) and 400 <= status < 500:
-        text = str(getattr(error, "message", error)).removeprefix("litellm.").split("To drop these")[0].strip()
-        return InvalidInput(f"The request can't be translated for provider {provider!r}: {text[:500]}")
+        text = _LITELLMS_ADVICE.split(str(getattr(error, "message", error)).removeprefix("litellm."))[0]
+        kind, _, said = text.strip().partition(": ")
+        if kind != "UnsupportedParamsError":
+            return InvalidInput(f"The request can't be translated for provider {provider!r}: {text.strip()[:500]}")
+        return InvalidInput(
+            f"A field can't be honoured by provider {provider!r}: {said[:500]}",
+            hint="Leave it out, or name another model.",
+            code="unsupported_parameter",
+            param=next((name for name in asking.fields if name in said), None),
+        )
     return InvalidInput(
         f"The request can't be translated for provider {provider!r} ({type(error).__name__}).",
         hint="Check messages and tools against OpenAI's reference.",

@@ -38,7 +38,7 @@ _CHAT_OF_GEMINI = chat_lane(
     Target(family=lambda _: "vertex_ai", request=_gemini, events=GenerateContentReader, own=OWN_OF_GEMINI)
 )
 _CHAT_OF_CLAUDE = chat_lane(
-    Target(family=lambda _: "vertex_ai", request=_claude, events=MessagesReader, own=OWN_OF_CLAUDE)
+    Target(family=lambda _: "vertex_ai", request=_claude, events=MessagesReader, own=OWN_OF_CLAUDE, takes_blank=False)
 )
 
 

@@ -33,6 +33,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {
 USER = [{"role": "user", "content": "hi"}]
 
 CONFIG = {
+    "anthropic": '[providers.p]\nkind = "anthropic"\nbase_url = "{url}"\ncredential = {{ env = "K" }}',
     "gemini": '[providers.p]\nkind = "gemini"\nbase_url = "{url}"\ncredential = {{ env = "K" }}',
     "bedrock": '[providers.p]\nkind = "bedrock"\nbase_url = "{url}"\nregion = "eu-west-1"\n'
     'credential = {{ env = "AWS" }}',
@@ -258,6 +259,49 @@ async def test_sound_reaches_gemini_and_not_who_has_no_ears(serve, open_provider
     async with open_provider("vertex", server.url) as provider:
         with pytest.raises(InvalidInput):
             await provider.answer(ask(messages=messages, max_tokens=9), "claude-sonnet-4-5")
+
+
+@pytest.mark.parametrize(("kind", "model"), [("anthropic", "claude-sonnet-4-5"), ("vertex", "claude-sonnet-4-5"),
+                                              ("bedrock", "amazon.nova-pro-v1:0")])  # fmt: skip
+async def test_no_content_part_is_lost_however_short(serve, open_provider, kind, model):
+    server = answering(serve, GEMINI)
+    text = {"type": "text", "text": "what is this?"}
+    parts = [
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "refusal", "refusal": "no"},
+        {"type": "hologram", "hologram": {"data": "x"}},
+    ]
+    async with open_provider(kind, server.url) as provider:
+        for part in parts:
+            with pytest.raises(InvalidInput, match=part["type"]) as told:
+                await provider.answer(ask(messages=[{"role": "user", "content": [text, part]}], max_tokens=9), model)
+            assert told.value.param == "messages"
+    assert [one for one in server.asked if one.path != "/token"] == []
+
+
+@pytest.mark.parametrize(("kind", "model"), [("anthropic", "claude-sonnet-4-5"), ("vertex", "claude-sonnet-4-5"),
+                                              ("bedrock", "amazon.nova-pro-v1:0")])  # fmt: skip
+async def test_nothing_is_said_in_the_place_of_an_empty_message(serve, open_provider, kind, model):
+    server = answering(serve, GEMINI)
+    hello = {"role": "user", "content": "hello"}
+    async with open_provider(kind, server.url) as provider:
+        for content in ("", " ", [{"type": "text", "text": ""}]):
+            for messages in ([{"role": "user", "content": content}],
+                             [hello, {"role": "assistant", "content": content}, hello]):  # fmt: skip
+                with pytest.raises(InvalidInput, match=r"messages\[[01]\] has an empty text"):
+                    await provider.answer(ask(messages=messages, max_tokens=9), model)
+    assert [one for one in server.asked if one.path != "/token"] == []
+
+
+async def test_what_litellm_refuses_is_named_without_litellms_advice(serve, open_provider):
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    server = answering(serve, GEMINI)
+    async with open_provider("bedrock", server.url) as provider:
+        with pytest.raises(InvalidInput, match="tool_choice") as told:
+            await provider.answer(ask(tools=[tool], tool_choice="none"), "amazon.nova-pro-v1:0")
+    assert (told.value.param, told.value.error_code) == ("tool_choice", "unsupported_parameter")
+    assert "litellm" not in str(told.value).lower()
+    assert server.asked == []
 
 
 async def test_a_field_that_the_target_does_not_know_is_named(serve, open_provider):
