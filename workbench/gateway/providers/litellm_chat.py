@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from workbench.errors import InvalidInput
+from workbench.gateway.providers.chat_messages import check_messages
 from workbench.gateway.providers.litellm_library import PLACEHOLDER, Silent
 from workbench.gateway.providers.translation import (
     ANY,
@@ -97,6 +98,7 @@ def chat_lane(target: Target) -> Lane:
     """Return the translation of chat for a protocol."""
 
     def translate(asking: Asking) -> Translated:
+        check_messages(asking.fields["messages"])
         asking = replace(asking, fields={**asking.fields, "messages": _of_system(asking.fields["messages"])})
         refuse_remote_media(asking.fields["messages"])
         if not target.takes_blank:

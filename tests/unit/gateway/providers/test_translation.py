@@ -293,6 +293,33 @@ async def test_nothing_is_said_in_the_place_of_an_empty_message(serve, open_prov
     assert [one for one in server.asked if one.path != "/token"] == []
 
 
+CALLED = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function",
+                                               "function": {"name": "f", "arguments": "{}"}}]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "told"), [
+    ([{"role": "wizard", "content": "hi"}], r"messages\[1\].role is 'wizard'"),
+    ([{"role": "assistant", "audio": {"id": "audio_1"}}], r"messages\[1\].audio"),
+    ([{"role": "tool", "tool_call_id": "x", "content": "r"}], r"messages\[1\] answers the tool call 'x'"),
+    ([CALLED, {"role": "tool", "tool_call_id": "x", "content": "r"}], r"messages\[2\] answers the tool call 'x'"),
+    ([{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{bad"}}]}],
+     r"messages\[1\].tool_calls\[0\].function.arguments is '{bad'"),
+    ([{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "[1]"}}]}],
+     "no JSON object"),
+    ([{"role": "assistant", "tool_calls": [{"id": "c"}]}], r"messages\[1\].tool_calls\[0\] names no function"),
+])  # fmt: skip
+@pytest.mark.parametrize(("kind", "model"), [("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-2.5-flash"),
+                                              ("bedrock", "amazon.nova-pro-v1:0")])  # fmt: skip
+async def test_a_message_that_no_translation_could_read_is_named_by_its_place(
+    serve, open_provider, kind, model, wrong, told
+):
+    server = answering(serve, GEMINI)
+    async with open_provider(kind, server.url) as provider:
+        with pytest.raises(InvalidInput, match=told):
+            await provider.answer(ask(messages=[*USER, *wrong], max_tokens=9), model)
+    assert server.asked == []
+
+
 async def test_what_litellm_refuses_is_named_without_litellms_advice(serve, open_provider):
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
     server = answering(serve, GEMINI)
