@@ -15,6 +15,7 @@ from workbench.gateway.providers.translation import ANY, Asking, Lane, Request, 
 
 _KNOWN = frozenset({"model", "input", "encoding_format"})
 _HARMLESS = {"user": ANY}
+_FORMATS = ("float", "base64")
 _BYTES_PER_TOKEN = 4
 
 Ask = Callable[[Asking, list[str]], list[Request]]
@@ -43,6 +44,13 @@ def embeddings_lane(*, ask: Ask, vectors: Vectors, takes: frozenset[str] = froze
 def texts_of(asking: Asking, *, takes: frozenset[str]) -> list[str]:
     """Return the texts to embed; raises InvalidInput for token numbers, and for a field that is not in `takes`."""
     refuse_unknown(asking, _KNOWN | takes, harmless=_HARMLESS)
+    if (written := asking.fields.get("encoding_format")) not in (None, *_FORMATS):
+        raise InvalidInput(
+            f"The encoding_format {str(written)[:40]!r} can't be honoured by {asking.model!r}.",
+            hint=f"Possible here: {', '.join(_FORMATS)}.",
+            code="unsupported_parameter",
+            param="encoding_format",
+        )
     given = asking.fields["input"]
     texts = [given] if isinstance(given, str) else given
     if not all(isinstance(text, str) for text in texts):

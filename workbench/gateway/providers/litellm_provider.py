@@ -135,6 +135,7 @@ class LitellmProvider:
                 f"Provider {self.name!r} (kind {self.kind!r}) can't answer {question.operation!r}.",
                 hint=f"Name another model; this one's provider answers {known}.",
                 code="unsupported_operation",
+                param="model",
             )
         fields = msgspec.json.decode(question.body_for(model))
         asking = Asking(self.name, self.base_url, self._settings, model, fields, stream, question.form)

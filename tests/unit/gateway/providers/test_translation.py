@@ -387,6 +387,17 @@ async def test_what_changes_nothing_may_stand_there(serve, open_provider):
     assert sent(server)["metadata"] == {"user_id": "ana"}
 
 
+@pytest.mark.parametrize(("kind", "model"), [("gemini", "gemini-embedding-001"), ("vertex", "text-embedding-005"),
+                                              ("bedrock", "amazon.titan-embed-text-v2:0")])  # fmt: skip
+async def test_vectors_are_not_answered_in_another_format_than_was_asked(serve, open_provider, kind, model):
+    server = answering(serve, GEMINI)
+    async with open_provider(kind, server.url) as provider:
+        with pytest.raises(InvalidInput, match="int8") as told:
+            await provider.answer(ask(EMBEDDINGS, input="hi", encoding_format="int8"), model)
+    assert told.value.param == "encoding_format"
+    assert [one for one in server.asked if one.path != "/token"] == []
+
+
 async def test_gemini_embeds_as_numbers_and_in_base64(serve, open_provider):
     server = answering(serve, {"embeddings": [{"values": [0.5, 1.0]}, {"values": [0.25, 0.0]}]})
     async with open_provider("gemini", server.url) as provider:

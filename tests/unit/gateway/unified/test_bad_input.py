@@ -62,7 +62,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ]),
     *(("embeddings", field, value) for field, value in [
         ("input", GONE), ("input", ""), ("input", []), ("input", [""]), ("input", [1, "a"]), ("input", {}),
-        ("input", [None]), ("dimensions", "x"), ("encoding_format", 5),
+        ("input", [None]), ("dimensions", "x"), ("dimensions", 0), ("encoding_format", 5),
     ]),
     *(("generations", field, value) for field, value in [
         ("prompt", GONE), ("prompt", ""), ("prompt", 5), ("n", 0), ("n", "2"), ("size", 5), ("stream", "x"),
