@@ -158,6 +158,20 @@ def _clean(providers: SimulatedProviders) -> None:
 SAY: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "grüße über alles"}]
 
 
+@pytest.mark.parametrize("model", ["gemini", "vertex-gemini"])
+def test_several_answers_come_plain_and_streamed(client: OpenAI, model: str) -> None:
+    asked: Any = {"model": model, "messages": [{"role": "user", "content": "one two"}], "n": 2, "max_tokens": 20}
+    plain = client.chat.completions.create(**asked)
+    assert [(choice.index, choice.message.content) for choice in plain.choices] == [
+        (0, "echo: one two"), (1, "echo: one two")
+    ]  # fmt: skip
+    texts: dict[int, str] = {}
+    for chunk in client.chat.completions.create(**asked, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] = texts.get(choice.index, "") + (choice.delta.content or "")
+    assert texts == {0: "echo: one two", 1: "echo: one two"}
+
+
 @pytest.mark.parametrize("model", CHAT)
 def test_a_chat_is_answered_plain_and_streamed_alike(model: str, client: OpenAI) -> None:
     plain = client.chat.completions.create(model=model, messages=SAY, max_tokens=50, temperature=0.5, stop=["@@"])

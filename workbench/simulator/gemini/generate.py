@@ -62,10 +62,11 @@ def _chunks(exchange: Exchange, answer: Answer) -> Iterator[dict[str, Any]]:
     usage = usage_of(answer)
     so_far = {"promptTokenCount": usage["promptTokenCount"], "totalTokenCount": usage["promptTokenCount"]}
     for part in (*_thought(exchange, answer), *(({"text": piece}) for piece in answer.pieces[:-1])):
-        candidate = {"content": {"role": "model", "parts": [part]}, "index": 0}
-        yield _response(exchange, [candidate], so_far)
+        content = {"role": "model", "parts": [part]}
+        yield _response(exchange, [{"content": content, "index": n} for n in range(_count(exchange))], so_far)
     last = [{"text": answer.pieces[-1]}] if answer.pieces else _parts(answer)
-    yield _response(exchange, [_candidate([*last, *_pictures(exchange, answer)], answer, 0)], usage)
+    parts = [*last, *_pictures(exchange, answer)]
+    yield _response(exchange, [_candidate(parts, answer, n) for n in range(_count(exchange))], usage)
 
 
 def _thought(exchange: Exchange, answer: Answer) -> list[dict[str, Any]]:
