@@ -127,6 +127,20 @@ def test_a_gateway_that_reads_another_file_leaves_this_one_as_it_was(
     assert other.read_text("utf-8") == "# nothing of mine\n"
 
 
+def test_a_gateway_that_lacks_the_key_is_told_to_have_it_in_its_own_environment(
+    home: Path, server: RunningGateway, server_key: str, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INHOUSE_KEY")
+    with running_gateway(home) as gateway:
+        monkeypatch.setenv("INHOUSE_KEY", server_key)
+        done = add(gateway, server.url, "--credential-env", "INHOUSE_KEY", "--model", "qwen3")
+        gateway.stop()
+    assert done.returncode == 1
+    assert f"The gateway at {gateway.url} does not have the environment variable INHOUSE_KEY" in done.stderr
+    assert "Start the gateway again where INHOUSE_KEY is set" in done.stderr
+    assert not (home / "workbench.toml").exists()
+
+
 def test_one_of_several_models_must_be_chosen(home: Path, server: RunningGateway, add: Add) -> None:
     with running_gateway(home) as gateway:
         done = add(gateway, server.url, "--credential-env", "INHOUSE_KEY")
