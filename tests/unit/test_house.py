@@ -6,10 +6,13 @@ import ast
 import json
 import subprocess
 import sys
+import tomllib
 from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import workbench
 
@@ -38,6 +41,18 @@ def test_every_public_name_loads_where_it_is_used() -> None:
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match="no attribute 'gatway'"):
         workbench.gatway  # noqa: B018 - looking it up is the test
+
+
+def test_every_version_that_is_pinned_suits_the_oldest_python_that_is_named() -> None:
+    """The first Python of a line is what stable systems ship; what asks for a later one can't be set up there."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    oldest = project["requires-python"].strip(">=") + ".0"
+    lines = (REPO / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    told = {f"{found.name}=={found.version.split('+')[0]}": found for found in distributions()}
+    asked = {pin: told[pin].metadata["Requires-Python"] or "" for pin in pins if pin in told}
+    assert len(asked) > len(pins) * 0.9, sorted(set(pins) - set(told))
+    assert {pin: wish for pin, wish in asked.items() if not SpecifierSet(wish).contains(oldest)} == {}
 
 
 @cache
