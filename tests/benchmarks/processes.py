@@ -26,8 +26,8 @@ class Tree:
     """The process that was started."""
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that all of them have used, user and system."""
-        return sum(sum(p.cpu_times()[:2]) for p in self._processes())
+        """Return the CPU time that all of them have used, user and system, with that of children that have ended."""
+        return sum(sum(p.cpu_times()[:4]) for p in self._processes())
 
     def rss_mb(self) -> float:
         """Return the memory that all of them hold, in MB of 10^6 bytes."""

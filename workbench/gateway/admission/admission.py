@@ -11,7 +11,8 @@ from typing import Any
 from workbench.gateway.access.keys import Key, KeyTable
 from workbench.gateway.access.limits import NO_BUDGET, NO_LIMITS
 from workbench.gateway.access.use_cases import UseCase, UseCaseTable
-from workbench.gateway.admission.cells import Counters, OwnCounters
+from workbench.gateway.admission.cells import Counters, OwnCounters, OwnLock
+from workbench.gateway.admission.convoys import Convoys
 from workbench.gateway.admission.gauge import Gauge
 from workbench.gateway.admission.leased import Deposits, Lessors
 from workbench.gateway.admission.measured import Measured, Sized
@@ -50,6 +51,11 @@ class Admission:
         self._counters = counters or OwnCounters()
         self.lock = self._counters.lock
         """Held while calls are counted, of however many subjects."""
+        self.convoys: Convoys | None = None
+        """Calls that are let in by the block; None: other processes count here, too."""
+        if isinstance(self.lock, OwnLock):
+            self.convoys = Convoys(self)
+            self.lock.first = self.convoys.book
         self.teller = Teller(notices or Notices())
         """Lets somebody hear of what happens here."""
         self.holds_places = False
@@ -161,10 +167,14 @@ class Admission:
         """Let a call begin; raises LimitExceeded, which says when to come back."""
         found = self._found.get(key.id)
         gauges = found[1] if found is not None and found[0] is key else self._find(key)
+        if not (gauges or self.holds_places):
+            return FREE
+        model: str = getattr(question, "model", "") if self.holds_places else ""
+        if self.convoys is not None and (ticket := self.convoys.begin(key.id, gauges, model, question)) is not None:
+            return ticket
         if self.holds_places:
-            model: str = getattr(question, "model", "")
-            return HeldTicket(self, (*gauges, *self.of_model(model)), question, key_id=key.id, model=model)
-        return HeldTicket(self, gauges, question, key_id=key.id) if gauges else FREE
+            gauges = (*gauges, *self.of_model(model))
+        return HeldTicket(self, gauges, question, key_id=key.id, model=model)
 
     def of_model(self, name: str) -> _Gauges:
         """Return what holds calls of a model."""
@@ -340,6 +350,8 @@ class Admission:
         return terms if terms.raises == raises else replace(terms, raises=raises)
 
     def _forget_found(self) -> None:
+        with self.lock:  # no block outlives what it was taken of
+            pass
         self._found.clear()
         self._models.clear()
         self._providers.clear()

@@ -29,9 +29,13 @@ class Bucket:
         """Return how long until one more call may begin; 0: now."""
         return max(0, self._cells[c.ARRIVAL] - (self.burst - 1) * self._interval - now)
 
-    def take(self, now: int) -> None:
-        """Let a call begin."""
-        self._cells[c.ARRIVAL] = max(self._cells[c.ARRIVAL], now) + self._interval
+    def take(self, now: int, calls: int = 1) -> None:
+        """Let a call begin, or several."""
+        self._cells[c.ARRIVAL] = max(self._cells[c.ARRIVAL], now) + calls * self._interval
+
+    def give_back(self, calls: int) -> None:
+        """Let calls not have begun that were taken."""
+        self._cells[c.ARRIVAL] -= calls * self._interval
 
     def left(self, now: int) -> int:
         """Return how many calls may begin at once."""

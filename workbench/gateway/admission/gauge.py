@@ -23,6 +23,9 @@ from workbench.gateway.admission.window import SECOND, Window
 from workbench.gateway.ledger.reports import Spent
 
 OVERRUN = "budget_overrun"
+_ALL = 1 << 62
+_FAR = 10
+"""How many times what is taken at once must be left."""
 
 
 class Reading(NamedTuple):
@@ -169,25 +172,62 @@ class Gauge:
         wait = 1 if used + tokens <= most else until_tomorrow(cells, now)
         return Lack("tokens_per_day", f"{most} tokens a day (UTC)", wait * SECOND)
 
-    def enter(self, now: int, tokens: int) -> None:
-        """Count a call of about `tokens` tokens that begins; `lack` was asked at the same time."""
+    def has_plenty(self, now: int, *, calls: int, tokens: int, money: int) -> bool:
+        """Tell whether many times as much may begin and be held now, and nobody else counts here."""
+        limits, cells, far = self.terms.limits, self._cells, _FAR * calls
+        if self.shared is not None or self.terms.shadow or cells[c.STOPPED]:
+            return False
+        if limits.concurrent is not None and cells[c.CALLS] + far > limits.concurrent:
+            return False
+        if self.purse.caps and not self.reaches_far(money):
+            return False
+        if any(left < far for _, left in self.requests_left(now)):
+            return False
+        return all(left >= _FAR * tokens for _, left in self.tokens_left(now))
+
+    def reaches_far(self, money: int) -> bool:
+        """Tell whether the budget reaches for many times so much."""
+        self._turn()
+        return _FAR * money <= self.purse.room()
+
+    def leased(self, need: int) -> int:
+        """Return for how many calls that need so much money it is leased."""
+        return _ALL if self.money is None or not self.purse.caps else self.money.left // need
+
+    def enter(self, now: int, tokens: int, *, calls: int = 1) -> None:
+        """Count a call of about `tokens` tokens that begins, or several; `lack` was asked at the same time."""
         limits, cells = self.terms.limits, self._cells
         if self.shared is not None:
             self.shared.enter(tokens)
         if limits.requests_per_second is not None:
-            self._bucket.take(now)
+            self._bucket.take(now, calls)
         if limits.requests_per_minute is not None:
-            self._requests.add(now, 1)
+            self._requests.add(now, calls)
         self._turn()
-        cells[c.REQUESTS_DAY] += 1
-        cells[c.CALLS] += 1
-        cells[self._share + 1] += 1
+        cells[c.REQUESTS_DAY] += calls
+        cells[c.CALLS] += calls
+        cells[self._share + 1] += calls
         if tokens:
             if limits.tokens_per_minute is None:  # else `lack` has brought the window up to now
                 self._tokens.used(now)
             self._tokens.add(now, tokens)
             cells[c.TOKENS] += tokens
             cells[self._share + 2] += tokens
+
+    def give_back(self, calls: int, *, began: int, now: int, day: int) -> None:
+        """Let calls not have begun that were counted at `began`, on a day; what they hold is given back as they end."""
+        limits, cells = self.terms.limits, self._cells
+        if limits.requests_per_second is not None:
+            self._bucket.give_back(calls)
+        if limits.requests_per_minute is not None:
+            self._requests.correct(began, now, -calls)
+        if cells[c.DAY] == day:
+            cells[c.REQUESTS_DAY] -= calls
+
+    @property
+    def day(self) -> int:
+        """The day that is counted."""
+        return self._cells[c.DAY]
 
     def cast_shadow(self) -> bool:
         """Count a call that would have been refused; return whether it is the first of the day."""
@@ -210,11 +250,11 @@ class Gauge:
             return False
         return self.money is None or self.terms.shadow or self.money.reaches(more)
 
-    def hold(self, more: int) -> None:
-        """Hold more money; `reaches` was asked at the same time."""
+    def hold(self, more: int, *, need: int | None = None) -> None:
+        """Hold more money; `reaches` was asked before. `need` tells how much to lease ahead, where it is not that."""
         self.purse.hold(more, self._share)
         if self.money is not None:
-            self.money.hold(more)
+            self.money.hold(more, need=need)
 
     def room(self) -> tuple[int, int]:
         """Return the money that may be held now, and what could be if nothing else were."""
@@ -262,16 +302,23 @@ class Gauge:
 
     # -- a call ends -------------------------------------------------------------------------------------------------
 
-    def leave(self, *, began: int, now: int, expected: int, used: int, held: int, spent: int) -> None:
-        """Let a call end: what it used takes the place of what was expected of it."""
+    def leave(
+        self, *, began: int, now: int, expected: int, used: int, held: int, spent: int, calls: int = 1, over: int = 0
+    ) -> None:
+        """Let a call end, or several: what they used takes the place of what was expected of them.
+
+        `over` is what some of several used more than was expected of them: it counts however late they end.
+        """
         cells = self._cells
-        cells[c.CALLS] -= 1
-        cells[self._share + 1] -= 1
+        cells[c.CALLS] -= calls
+        cells[self._share + 1] -= calls
         self._turn()
         if expected:
             cells[c.TOKENS] -= expected
             cells[self._share + 2] -= expected
-            self._tokens.correct(began, now, used - expected)
+            self._tokens.correct(began, now, used - expected - over)
+            if over:
+                self._tokens.correct(began, now, over)
         cells[c.TOKENS_DAY] += used
         self.purse.hold(-held, self._share)
         self.purse.spend(spent)

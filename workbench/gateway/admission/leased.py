@@ -22,8 +22,8 @@ class LeasedMoney(Protocol):
         With `rest`, all that there is of it will be held here.
         """
 
-    def hold(self, more: int) -> None:
-        """Hold more for a call."""
+    def hold(self, more: int, *, need: int | None = None) -> None:
+        """Hold more for a call; `need` tells how much to lease ahead, where it is not that."""
 
     def settle(self, held: int, spent: int) -> None:
         """Let go of what was held for a call; its row tells what was spent."""

@@ -73,6 +73,17 @@ class BySize:
         return None
 
 
+_BYTES_PER_TOKEN = 4
+_USUAL_OUTPUT = 256
+"""Output tokens that are expected of a call which names no limit."""
+
+
+def expected_tokens(asked: Measured | BySize, most: Usage) -> int:
+    """Return how many tokens are expected of a question; `most` is what it uses at most."""
+    output = _USUAL_OUTPUT if asked.output_limit is None else min(asked.output_limit, _USUAL_OUTPUT)
+    return most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)
+
+
 def measure(question: Measured | Sized) -> Measured | BySize:
     """Return what is known of a question."""
     if hasattr(type(question), "most"):  # asked of the class: it takes time to tell

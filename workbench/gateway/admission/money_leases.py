@@ -86,13 +86,14 @@ class MoneyAccount:
         self._need, self._rest = more, rest
         raise LeaseShort(self)
 
-    def hold(self, more: int) -> None:
-        """Hold more for a call."""
+    def hold(self, more: int, *, need: int | None = None) -> None:
+        """Hold more for a call; `need` tells how much to lease ahead, where it is not that."""
         self.left -= more
         self.held += more
         self.idle = 0
-        if more > 0 and 4 * self.left < more * self.slice and self.gauge.binds_money:
-            self._desk.draw_ahead(self, more)
+        need = more if need is None else need
+        if need > 0 and 4 * self.left < need * self.slice and self.gauge.binds_money:
+            self._desk.draw_ahead(self, need)
 
     def settle(self, held: int, spent: int) -> None:
         """Let go of what was held for a call; its row tells what was spent."""
@@ -289,8 +290,8 @@ class MoneyLeases:
 
     def _take_over(self, account: MoneyAccount, told: Told) -> None:
         """Count what others have spent, too."""
-        unbooked = max(0, told.mine - account.left - account.held)
         with self._counting:
+            unbooked = max(0, told.mine - account.left - account.held)
             account.gauge.catch_up(
                 told.spent + unbooked,
                 day=(told.day, told.spent_day + unbooked),

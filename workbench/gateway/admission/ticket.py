@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from workbench.errors import BilledLater, BudgetExhausted, LimitExceeded, PriceUnknown
 from workbench.gateway.admission.gauge import Gauge, is_stopped, too_much
-from workbench.gateway.admission.measured import BySize, Measured, Sized, later, measure, uses_nothing
+from workbench.gateway.admission.measured import BySize, Measured, Sized, expected_tokens, later, measure, uses_nothing
 from workbench.gateway.admission.purse import Threshold, at_most, dollars, picodollars
 from workbench.gateway.admission.rate_headers import Header, rate_headers
 from workbench.gateway.admission.subject import Terms
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from workbench.gateway.admission.admission import Admission
     from workbench.gateway.admission.later import Later
 
-_BYTES_PER_TOKEN = 4
-_USUAL_OUTPUT = 256
-"""Output tokens that are expected of a call which names no limit."""
 _LEAST_OUTPUT = 4
 """Output tokens below which an answer is not worth its prompt."""
 _Q = TypeVar("_Q", bound=Measured | Sized)
@@ -78,10 +75,10 @@ class _Part:
 
     __slots__ = ("gauge", "held", "since")
 
-    def __init__(self, gauge: Gauge, since: int) -> None:
+    def __init__(self, gauge: Gauge, since: int, held: int = 0) -> None:
         self.gauge = gauge
         self.since = since
-        self.held = 0
+        self.held = held
 
 
 class HeldTicket(Ticket):
@@ -102,7 +99,7 @@ class HeldTicket(Ticket):
         self._question: Measured | Sized | None = None
         self._expected = 0
         if desk.holds_places or any(gauge.counts_tokens for gauge in gauges):
-            self._expected = _expected(measure(question), self._most_of(question))
+            self._expected = expected_tokens(measure(question), self._most_of(question))
         self._parts: list[_Part] = []
         self._place: tuple[Gauge, ...] = ()  # where the question is to go
         self._at: tuple[Gauge, ...] = ()  # where it went last: it may have been charged there
@@ -113,6 +110,21 @@ class HeldTicket(Ticket):
         self.instead = None
         self._enter(gauges)
         self._open = True
+
+    @classmethod
+    def of_convoy(
+        cls, desk: Admission, gauges: Sequence[Gauge], place: tuple[Gauge, ...], *, key_id: str, model: str,
+        since: int, expected: int, held: int, covered: bool, is_open: bool,
+    ) -> HeldTicket:  # fmt: skip
+        """Return the ticket of a call that is counted of some gauges since a time, each of which holds money for it.
+
+        `place` are those of the provider that it goes to, or went to last.
+        """
+        ticket = cls(desk, (), BySize(Usage()), key_id=key_id, model=model)
+        ticket._parts = [_Part(gauge, since, held) for gauge in gauges]
+        ticket._place = ticket._at = place
+        ticket._expected, ticket._amount, ticket._covered, ticket._open = expected, held, covered, is_open
+        return ticket
 
     def _most_of(self, question: Measured | Sized) -> Usage:
         """Return the most that a question can use; it takes a while to tell, and is asked more than once."""
@@ -219,7 +231,9 @@ class HeldTicket(Ticket):
         """Hold what a question may cost at a deployment; what was held for one before it counts."""
         self.elsewhere, self._full = False, ()
         if not self._desk.holds_places:
-            return self._cover(question, deployment, known)
+            covered = self._cover(question, deployment, known)
+            self._seen(deployment.provider)
+            return covered
         self._go_to(deployment.provider, model)
         try:
             covered = self._cover(question, deployment, known)
@@ -229,7 +243,14 @@ class HeldTicket(Ticket):
                 self._stay()
             raise
         self._arrive()
+        if model is None or model == self._model:
+            self._seen(deployment.provider)
         return covered
+
+    def _seen(self, provider: str) -> None:
+        """Let convoys know of the call, which may be one of many."""
+        if self._desk.convoys is not None:
+            self._desk.convoys.saw(self._key_id, self._model, provider, tokens=self._expected, money=self._amount)
 
     def _cover(self, question: _Q, deployment: Deployment, known: Entry) -> _Q:
         bounded = [part.gauge for part in self._parts if part.gauge.purse.caps]
@@ -390,8 +411,3 @@ class HeldTicket(Ticket):
             hint=f"`/me` tells what is left; {terms.remedy('the budget')}, for a time with `workbench budget raise`.",
             retry_after=opens_in,
         )
-
-
-def _expected(asked: Measured | BySize, most: Usage) -> int:
-    output = _USUAL_OUTPUT if asked.output_limit is None else min(asked.output_limit, _USUAL_OUTPUT)
-    return most.input_tokens // _BYTES_PER_TOKEN + output * max(1, asked.choices)

@@ -15,8 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from workbench.errors import InvalidInput, NotFound
-from workbench.gateway.audit.records import Kept, Records
-from workbench.gateway.audit.replay import Wish
 from workbench.gateway.audit.turns import said
 from workbench.gateway.ledger.my_routes import explores
 from workbench.gateway.ledger.reports import Filter
@@ -27,6 +25,7 @@ from workbench.settings.audit import EXPLORATION
 from workbench.wire import headers as names
 
 if TYPE_CHECKING:
+    from workbench.gateway.audit.records import Kept
     from workbench.gateway.parts import Parts
 
 _MOST_EXAMPLES = 100_000
@@ -54,6 +53,8 @@ class AuditRoutes:
 
     async def dataset(self, request: Request) -> Response:
         """Answer `GET /admin/v1/audit/dataset`: one example a line."""
+        from workbench.gateway.audit.replay import Wish  # noqa: PLC0415 - no start needs it, and few ask
+
         await self._gateway.identities.of(headers_of(request), role="reviewer")
         query, now = request.query_params, time.time()
         since = moment(query.get("since"), name="since", now=now)
@@ -107,6 +108,8 @@ class MyBodyRoutes:
         return json_reply(request, {"request_id": request_id, **kept.as_dict(), "said": chat})
 
     def _kept(self, row: dict[str, Any]) -> Kept | None:
+        from workbench.gateway.audit.records import Records  # noqa: PLC0415 - no start needs it, and few ask
+
         if not str(row["body_ref"] or "").startswith("keep:"):
             return None
         records = Records(self._gateway.spool.path, self._gateway.settings.lake_url)
