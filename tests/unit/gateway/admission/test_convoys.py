@@ -243,9 +243,9 @@ def test_thresholds_are_told_once_though_they_were_passed_within_a_block(
 # -- whatever happens ------------------------------------------------------------------------------------------------
 
 STEP = st.one_of(
-    st.tuples(st.just("ask"), st.integers(1, 300), st.integers(1, 60) | st.none()),
-    st.tuples(st.just("ask"), st.integers(1, 30), st.integers(1, 6)),
-    st.tuples(st.just("call"), st.integers(1, 300), st.integers(1, 60) | st.none()),
+    st.tuples(st.just("ask"), st.integers(1, 300), st.integers(1, 60) | st.none(), st.integers(0, 1)),
+    st.tuples(st.just("ask"), st.integers(1, 30), st.integers(1, 6), st.integers(0, 1)),
+    st.tuples(st.just("call"), st.integers(1, 300), st.integers(1, 60) | st.none(), st.integers(0, 1)),
     st.tuples(st.just("send"), st.integers(0, 30), st.sampled_from(["acme", "vault"])),
     st.tuples(st.just("answer"), st.integers(0, 30), st.floats(0, 1.0)),
     st.tuples(st.just("leave"), st.integers(0, 30)),
@@ -260,16 +260,29 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
+def two_keys() -> list[Key]:
+    """Return two keys of one user, so that each is held to what the other one uses."""
+    return [
+        Key(
+            id=f"key_{number}", hash=b"", kind="production", owner="ana", use_case=None, note="", created_at=1.0,
+            expires_at=None, limits=Limits(requests_per_minute=80, requests_per_day=200),
+            budget=Budget(usd_total=40.0),
+        )
+        for number in range(2)
+    ]  # fmt: skip
+
+
 class Script:
     """One desk, and the calls that a script makes at it."""
 
-    def __init__(self, key: Key, *, by_the_block: bool) -> None:
-        self.key = key
+    def __init__(self, keys: list[Key], *, by_the_block: bool) -> None:
+        self.keys = keys
         self.desk = Admission(KeyTable())
         if not by_the_block:
             self.desk.convoys = None
         self.desk.rule(Rules.from_settings(LimitSettings(**one) for one in RULES), {})
-        self.desk.hold_to(key)
+        for key in keys:
+            self.desk.hold_to(key)
         self.calls: list[tuple[Ticket, Asked, Asked | None]] = []
         self.kinds: set[type[Ticket]] = set()
 
@@ -281,12 +294,12 @@ class Script:
             return self.take(("send", -1, "acme"))
         if kind == "call":
             asked = Asked(size=args[0], output_limit=args[1])
-            ticket = self.desk.admit(self.key, asked)
+            ticket = self.desk.admit(self.keys[args[2]], asked)
             self.kinds.add(type(ticket))
             self.calls.append((ticket, asked, None))
             return None
         if kind == "look":
-            return self.desk.left(self.key)
+            return [self.desk.left(key) for key in self.keys]
         if kind == "wait" or not self.calls:
             return None
         place = args[0] % len(self.calls)
@@ -329,16 +342,12 @@ class Script:
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEP, min_size=10, max_size=120))
 def test_a_desk_with_convoys_does_what_one_without_does(steps: list[tuple[Any, ...]]) -> None:
-    key = Key(
-        id="key_1", hash=b"", kind="production", owner="ana", use_case=None, note="", created_at=1.0, expires_at=None,
-        limits=Limits(requests_per_minute=80, requests_per_day=200), budget=Budget(usd_total=40.0),
-    )  # fmt: skip
     with Clock() as clock, contextlib.ExitStack() as stack:
         patches = stack.enter_context(pytest.MonkeyPatch.context())
         patches.setattr(convoys, "CLOSE", 1)
         patches.setattr(convoys, "CALLS", 3)
         patches.setattr(gauge, "_FAR", 1)
-        ours, plain = Script(key, by_the_block=True), Script(key, by_the_block=False)
+        ours, plain = (Script(two_keys(), by_the_block=one) for one in (True, False))
         for step in steps:
             if step[0] == "wait":
                 # Within a minute somebody looks: else what was used beyond expectation counts for longer.
@@ -350,16 +359,12 @@ def test_a_desk_with_convoys_does_what_one_without_does(steps: list[tuple[Any, .
 
 
 def test_scripts_of_many_calls_do_ride_in_blocks() -> None:
-    key = Key(
-        id="key_1", hash=b"", kind="production", owner="ana", use_case=None, note="", created_at=1.0, expires_at=None,
-        limits=Limits(requests_per_minute=80, requests_per_day=200), budget=Budget(usd_total=40.0),
-    )  # fmt: skip
     with Clock(), pytest.MonkeyPatch.context() as patches:
         patches.setattr(convoys, "CLOSE", 1)
         patches.setattr(convoys, "CALLS", 3)
         patches.setattr(gauge, "_FAR", 1)
-        ours = Script(key, by_the_block=True)
+        ours = Script(two_keys(), by_the_block=True)
         for _ in range(8):
-            ours.take(("call", 10, 5))
+            ours.take(("call", 10, 5, 0))
             ours.take(("send", len(ours.calls) - 1, "acme"))
         assert ours.kinds == {HeldTicket, ConvoyTicket}
