@@ -3,6 +3,7 @@
 A block is taken only in a gateway that is one process, and only while every limit and every budget leaves many times
 as much; it lives for some hundredths of a second. Whoever takes the counters' lock finds all of them booked and given
 back, as if each call had been counted by itself: so nothing is refused because of a block, and nothing counted twice.
+Where several keys are busy at once, each ends the blocks of the others, and their calls are counted one by one.
 """
 
 from __future__ import annotations
