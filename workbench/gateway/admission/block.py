@@ -10,6 +10,9 @@ from workbench.gateway.admission.rate_headers import Tightest, tightest
 from workbench.gateway.admission.subject import Terms
 from workbench.gateway.admission.window import SECOND
 
+LIFE = 50_000_000
+"""Nanoseconds after which no call begins of a block."""
+
 
 class Block:
     """What was taken and no call has, and what is to be booked of calls that have ended.
@@ -18,8 +21,9 @@ class Block:
     """
 
     __slots__ = (
-        "_day", "_given", "bounded", "calls", "ended", "expected", "gauges", "held", "is_open", "listed", "money",
-        "over", "place", "place_tokens", "places", "provider", "since", "spent", "tight", "tokens", "used",
+        "_day", "_given", "bounded", "calls", "ended", "expected", "gauges", "held", "is_open", "last", "listed",
+        "money", "over", "place", "place_tokens", "places", "provider", "since", "spent", "tight", "tokens", "until",
+        "used",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +41,10 @@ class Block:
         """Whether any of them has a budget."""
         self.since = now
         """When its calls count as begun, in nanoseconds of the monotonic clock."""
+        self.until = min(now + LIFE, (now // SECOND + 1) * SECOND)
+        """From when on no call begins of it; limits by the minute count by the second."""
+        self.last = now
+        """When the last call began of it, or went to the provider."""
         self._given = calls
         self.calls = calls
         """Calls that may begin."""
@@ -85,6 +93,7 @@ class Block:
         ended, expected, used, held, spent = self.ended, self.expected, self.used, self.held, self.spent
         over = self.over
         at_desk, at_place = (self.calls, self.tokens), (self.places, self.place_tokens)
+        was_open, given = self.is_open, self._given
         self._given -= self.calls
         self.calls = self.tokens = self.places = self.place_tokens = self.money = 0
         self.ended = self.expected = self.used = self.over = self.held = self.spent = 0
@@ -92,8 +101,8 @@ class Block:
         desk = len(self.gauges) - len(self.place)
         for number, gauge in enumerate(self.gauges):
             unused, tokens = at_desk if number < desk else at_place
-            if unused:
-                gauge.give_back(unused, began=self.since, now=now, day=self._day)
+            if was_open:
+                gauge.give_back(given, unused=unused, began=self.since, last=self.last, now=now, day=self._day)
             gauge.leave(
                 began=self.since, now=now, expected=expected + tokens, used=used, held=held + money, spent=spent,
                 calls=ended + unused, over=over,

@@ -33,9 +33,10 @@ class Bucket:
         """Let a call begin, or several."""
         self._cells[c.ARRIVAL] = max(self._cells[c.ARRIVAL], now) + calls * self._interval
 
-    def give_back(self, calls: int) -> None:
-        """Let calls not have begun that were taken."""
-        self._cells[c.ARRIVAL] -= calls * self._interval
+    def correct(self, calls: int, *, begun: int, last: int) -> None:
+        """Let only some of `calls` have begun that were taken before, the last of them at a time."""
+        before = self._cells[c.ARRIVAL] - calls * self._interval
+        self._cells[c.ARRIVAL] = (max(before, last) if begun else before) + begun * self._interval
 
     def left(self, now: int) -> int:
         """Return how many calls may begin at once."""

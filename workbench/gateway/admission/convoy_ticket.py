@@ -90,7 +90,8 @@ class ConvoyTicket(Ticket):
         block, other = self._block, self._convoy.block
         if not block.is_open and other is not None and other.follows(block):
             block = other
-        if block.place and (not block.places or self._expected > block.place_tokens):
+        now = monotonic_ns() if block.place else 0
+        if block.place and (now >= block.until or not block.places or self._expected > block.place_tokens):
             return False
         if block.bounded:
             if known.rate is None:
@@ -105,6 +106,7 @@ class ConvoyTicket(Ticket):
         if block.place:
             block.places -= 1
             block.place_tokens -= self._expected
+            block.last = max(block.last, now)
         return True
 
     def turn_to(self, model: str) -> None:

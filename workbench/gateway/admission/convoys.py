@@ -11,7 +11,7 @@ from __future__ import annotations
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from workbench.gateway.admission.block import Block
+from workbench.gateway.admission.block import LIFE, Block
 from workbench.gateway.admission.convoy_ticket import ConvoyTicket
 from workbench.gateway.admission.gauge import Gauge
 from workbench.gateway.admission.measured import Measured, Sized, expected_tokens, measure
@@ -25,8 +25,6 @@ CLOSE = 8
 """Calls within a block's life that make a convoy, and that a block must serve for another one to be taken."""
 _AHEAD = 4
 """How many times as much money as for calls that come one by one is leased ahead."""
-LIFE = 50_000_000
-"""Nanoseconds after which no call begins of a block: limits by the minute count it as begun when it was taken."""
 _MOST_CONVOYS = 1000
 
 
@@ -83,8 +81,8 @@ class Convoys:
         convoy = self._convoys.get((key_id, model))
         if convoy is None or not convoy.runs:
             return None
-        block = convoy.block
-        if block is None or not block.calls or monotonic_ns() - block.since > LIFE:
+        block, now = convoy.block, monotonic_ns()
+        if block is None or not block.calls or now >= block.until:
             block = self._take(convoy, gauges)
             if block is None:
                 return None
@@ -97,6 +95,7 @@ class Convoys:
                 return None
             block.tokens -= expected
         block.calls -= 1
+        block.last = max(block.last, now)
         return ConvoyTicket(self, convoy, block, key_id=key_id, question=question, most=most, expected=expected)
 
     def _take(self, convoy: Convoy, gauges: tuple[Gauge, ...]) -> Block | None:

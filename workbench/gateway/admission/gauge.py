@@ -214,15 +214,21 @@ class Gauge:
             cells[c.TOKENS] += tokens
             cells[self._share + 2] += tokens
 
-    def give_back(self, calls: int, *, began: int, now: int, day: int) -> None:
-        """Let calls not have begun that were counted at `began`, on a day; what they hold is given back as they end."""
+    def give_back(self, calls: int, *, unused: int, began: int, last: int, now: int, day: int) -> None:
+        """Let some of the calls not have begun that were counted at `began`, on a day.
+
+        The last of the others began at `last`, and they count as if all of them did. What is held is no part of this.
+        """
         limits, cells = self.terms.limits, self._cells
         if limits.requests_per_second is not None:
-            self._bucket.give_back(calls)
+            self._bucket.correct(calls, begun=calls - unused, last=last)
         if limits.requests_per_minute is not None:
-            self._requests.correct(began, now, -calls)
+            self._requests.correct(began, now, -unused)
+            self._requests.prolong(began, last)
+        if limits.tokens_per_minute is not None:
+            self._tokens.prolong(began, last)
         if cells[c.DAY] == day:
-            cells[c.REQUESTS_DAY] -= calls
+            cells[c.REQUESTS_DAY] -= unused
 
     @property
     def day(self) -> int:

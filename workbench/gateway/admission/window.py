@@ -64,6 +64,13 @@ class Window:
         elif more > 0:
             self.add(now, more)
 
+    def prolong(self, then: int, last: int) -> None:
+        """Let what was added at `then` count as of `last`, of the same second, so that it leaves no earlier."""
+        cells, at = self._cells, self._at
+        if then // SECOND >= cells[at + 1]:
+            place = at + 3 + 2 * (then // SECOND % BUCKETS)
+            cells[place] = max(cells[place], last)
+
     def wait(self, now: int, excess: int) -> int:
         """Return the nanoseconds until `excess` less is counted; a minute at most."""
         cells, at = self._cells, self._at

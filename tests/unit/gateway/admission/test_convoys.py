@@ -240,6 +240,68 @@ def test_thresholds_are_told_once_though_they_were_passed_within_a_block(
     assert [one.kind for one in heard] == ["budget"]
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two calls make a convoy, blocks have seven, and nothing more be left."""
+    monkeypatch.setattr(convoys, "CLOSE", 2)
+    monkeypatch.setattr(convoys, "CALLS", 7)
+    monkeypatch.setattr(gauge, "_FAR", 1)
+
+
+def ride(desk: Admission, key: Key, *, calls: int) -> None:
+    for _ in range(calls):
+        ticket = call(desk, key, asked=Asked(size=1, output_limit=1))
+        assert isinstance(ticket, ConvoyTicket)
+        ticket.settle(cost_usd=0.001, tokens=1)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_calls_of_a_block_leave_the_minute_no_earlier_than_the_last_of_them(
+    desk: Admission, new_key: NewKey, clock: Clock
+) -> None:
+    key = new_key(limits=Limits(requests_per_minute=20), budget=Budget(usd_total=1e6))[0]
+    desk.hold_to(key)
+    call(desk, key), call(desk, key)
+    clock.now += 1.5
+    ride(desk, key, calls=1)
+    clock.now += 0.045
+    ride(desk, key, calls=6)
+    clock.now += 10
+    assert left(desk, key)[0] == 20 - 9
+    clock.now += 49.9
+    assert left(desk, key)[0] == 20 - 7, "the first two are a minute old"
+    clock.now += 0.08  # the block is, and its last calls are not
+    assert left(desk, key)[0] == 20 - 7
+    clock.now += 0.03
+    assert left(desk, key)[0] == 20
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_no_block_goes_on_into_another_second(desk: Admission, new_key: NewKey, clock: Clock) -> None:
+    key = new_key(limits=Limits(requests_per_minute=20), budget=Budget(usd_total=1e6))[0]
+    desk.hold_to(key)
+    clock.now += 0.95
+    call(desk, key), call(desk, key)
+    clock.now += 0.04
+    ride(desk, key, calls=3)
+    clock.now += 0.02
+    ride(desk, key, calls=2)
+    clock.now += 59.985  # 60.005 s after the first three, 59.985 s after the others
+    assert left(desk, key)[0] == 20 - 2
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_block_lets_no_more_calls_begin_at_once_than_may(desk: Admission, new_key: NewKey, clock: Clock) -> None:
+    key = new_key(limits=Limits(requests_per_second=1000), budget=Budget(usd_total=1e6))[0]
+    desk.hold_to(key)
+    call(desk, key), call(desk, key)
+    clock.now += 0.01
+    ride(desk, key, calls=1)
+    clock.now += 0.04
+    ride(desk, key, calls=5)
+    assert desk.left(key)["requests_per_second"] == 1000 - 6
+
+
 # -- whatever happens ------------------------------------------------------------------------------------------------
 
 STEP = st.one_of(
