@@ -91,13 +91,21 @@ class Call:
     tape: Tape | None = None
     """What its bodies are recorded on; None: its data class leaves them out."""
 
+    _waited = _queued = 0.0
+    _interruption: WorkbenchError | ClientLeft | None = None
+    _open = True
+    _asking = False
+    _asked_at = _lost_usd = _given_up_usd = 0.0
+    _kind = _sifted = b""
+    _restorer: StreamRestorer | None = None
+    _end: Literal[True] | StreamFailed | None = None
+
     def __init__(self, gateway: Parts, errand: Errand[Any], scope: Scope, receive: Receive, send: Send) -> None:
         self._gateway = gateway
         self._errand = errand
         self._receive = receive
         self._on_left: Callable[[Callable[[], None]], None] | None = scope.get(ON_LEFT)
         self._began = perf_counter()
-        self._waited = self._queued = 0.0
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._query: bytes = scope["query_string"]
         self._row = LedgerRow(
@@ -106,14 +114,6 @@ class Call:
         self._reply = Reply(send, self._row.request_id, abort=scope.get(ABORT), writable=scope.get(WRITABLE))
         self._task = asyncio.current_task()
         self._deadline = Deadline(gateway.settings.gateway.timeouts.total, self._task)
-        self._interruption: WorkbenchError | ClientLeft | None = None
-        self._open = True
-        self._asking = False
-        self._asked_at = self._lost_usd = self._given_up_usd = 0.0
-        self._kind = b""
-        self._sifted = b""
-        self._restorer: StreamRestorer | None = None
-        self._end: Literal[True] | StreamFailed | None = None
 
     async def live(self) -> None:
         """Live it from end to end. Whatever happens, the caller gets an answer and the ledger a row."""

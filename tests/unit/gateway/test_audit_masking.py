@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from workbench.gateway.audit import masking
 from workbench.gateway.audit.masking import mask_credentials
 
 SECRET = "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA"
@@ -36,3 +39,15 @@ def test_what_has_the_shape_of_a_credential_goes_from_any_text(shape: str) -> No
 def test_what_is_none_stays_as_it_is() -> None:
     body = b'{"usage": {"prompt_tokens": 3}, "content": "a risk-free task-list, the key of the matter: they, eyJust"}'
     assert mask_credentials(body) == body
+
+
+_PARTS = st.sampled_from(
+    [*SHAPES, *(f'"{name}": "{SECRET}"' for name in NAMES), *(f'"{name.upper()}" :"x"' for name in NAMES)]
+) | st.text('wbxgskhfAKSIzayeJjr-_ "\\:ü', max_size=6)
+
+
+@given(st.lists(_PARTS, max_size=5))
+def test_a_body_that_is_not_looked_at_closely_has_nothing_to_blot_out(parts: list[str]) -> None:
+    body = "".join(parts).encode()
+    named = masking._NAMED.sub(rb"\1***", body)
+    assert mask_credentials(body) == masking._SHAPED.sub(b"***", named)

@@ -70,6 +70,8 @@ class App:
         headers = [(b"content-type", b"text/plain")]
         if path == "/bad":
             headers.append((b"x-bad", b"a\r\nx-injected: b"))
+        elif path.startswith("/with/"):
+            headers.append((b"x-with", b"a%bb" % bytes.fromhex(path.removeprefix("/with/"))))
         answer = [b"one", b"two", b""]
         if path == "/large":
             answer = [LARGE]
@@ -394,6 +396,14 @@ def test_a_body_that_nobody_reads_is_not_taken_for_ever(
         with pytest.raises(ConnectionError):
             connection.sendall(endless)
     assert alive(port)
+
+
+def test_no_control_character_but_a_tab_passes_in_the_head_of_an_answer(server: tuple[App, int]) -> None:
+    for code in range(256):
+        head = exchange(server[1], b"GET /with/%02x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n" % code)
+        passes = code == ord("\t") or (code >= 32 and code != 127)
+        assert (b"\r\nx-with: a%bb\r\n" % bytes([code]) in head) == passes, code
+        assert passes or not head.startswith(b"HTTP/1.1 200 "), code
 
 
 def test_an_answer_with_a_header_inside_a_header_is_never_sent(server: tuple[App, int]) -> None:

@@ -36,14 +36,6 @@ class Counted(Measured, Protocol):
         """As `most`, but a token for each byte of the prompt's texts alone."""
 
 
-class Idle(Protocol):
-    """A question that may be one to no model."""
-
-    @property
-    def uses_nothing(self) -> bool:
-        """Whether nothing can be billed for it."""
-
-
 class Lasting(Protocol):
     """A question that may begin work which is billed when it has ended."""
 
@@ -98,7 +90,7 @@ def counted(question: Measured | BySize) -> Usage:
 
 def uses_nothing(question: Measured | Sized) -> bool:
     """Tell whether nothing can be billed for a question, whatever its size."""
-    return hasattr(type(question), "uses_nothing") and cast("Idle", question).uses_nothing
+    return getattr(question, "uses_nothing", False) is True
 
 
 def later(question: Measured | Sized) -> Later | None:

@@ -14,19 +14,31 @@ _OF_REQUESTS = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests"
 _OF_TOKENS = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
 
 
+class _Told(NamedTuple):
+    """What headers tell of a limit, but for what several calls of a block still change: how much is left."""
+
+    limit: Header
+    remaining: bytes
+    left: int
+    reset: Header
+
+    def headers(self, more: int) -> tuple[Header, Header, Header]:
+        return self.limit, (self.remaining, b"%d" % (self.left + more)), self.reset
+
+
 class Tightest(NamedTuple):
     """The limits that leave the least: of calls, and of tokens."""
 
-    requests: Reading | None
-    tokens: Reading | None
+    requests: _Told | None
+    tokens: _Told | None
 
     def headers(self, *, more_requests: int = 0, more_tokens: int = 0) -> list[Header]:
         """Return them as headers, with so much more that is left."""
         told: list[Header] = []
         if self.requests is not None:
-            told += _told(_OF_REQUESTS, self.requests, more_requests)
+            told += self.requests.headers(more_requests)
         if self.tokens is not None:
-            told += _told(_OF_TOKENS, self.tokens, more_tokens)
+            told += self.tokens.headers(more_tokens)
         return told
 
 
@@ -50,14 +62,11 @@ def tightest(gauges: Iterable[Gauge], now: int) -> Tightest:
             if tokens is None or left < tokens[0]:
                 tokens = left, limit, gauge
     return Tightest(
-        None if requests is None else requests[2].reading(requests[1], requests[0], now),
-        None if tokens is None else tokens[2].reading(tokens[1], tokens[0], now),
+        None if requests is None else _told(_OF_REQUESTS, requests[2].reading(requests[1], requests[0], now)),
+        None if tokens is None else _told(_OF_TOKENS, tokens[2].reading(tokens[1], tokens[0], now)),
     )
 
 
-def _told(names: tuple[bytes, bytes, bytes], reading: Reading, more: int) -> list[Header]:
-    return [
-        (names[0], b"%d" % reading.most),
-        (names[1], b"%d" % (reading.left + more)),
-        (names[2], b"%ds" % -(-reading.reset // SECOND)),
-    ]
+def _told(names: tuple[bytes, bytes, bytes], reading: Reading) -> _Told:
+    limit, remaining, reset = names
+    return _Told((limit, b"%d" % reading.most), remaining, reading.left, (reset, b"%ds" % -(-reading.reset // SECOND)))

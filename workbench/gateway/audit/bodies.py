@@ -86,7 +86,7 @@ class _Body:
         self.parts: list[bytes] = []
         self.room = most
         self.cut = False
-        self.content_type = ""
+        self.content_type = b""
 
     def add(self, piece: bytes) -> None:
         if len(piece) > self.room:
@@ -111,7 +111,7 @@ class Tape:
     def listening(self, receive: Receive, headers: Mapping[bytes, bytes]) -> Receive:
         """Return `receive`, with the request's body recorded as it comes."""
         question = self._question
-        question.content_type = headers.get(b"content-type", b"").decode("latin-1")[:200]
+        question.content_type = headers.get(b"content-type", b"")
 
         async def heard() -> Message:
             message = await receive()
@@ -124,7 +124,7 @@ class Tape:
     def said(self, piece: bytes, content_type: bytes) -> None:
         """Record a piece of the answer, as it goes to the caller."""
         self._answer.add(piece)
-        self._answer.content_type = content_type.decode("latin-1")[:200]
+        self._answer.content_type = content_type
 
     def sealed(self, row: LedgerRow) -> tuple[Any, ...] | None:
         """Write what became of the bodies into the row; return what is kept, as the spool's BODY_COLUMNS."""
@@ -144,8 +144,9 @@ class Tape:
         for body in (self._question, self._answer):
             whole = mask_credentials(b"".join(body.parts))
             if keeps:
-                whole = self._recorder.redact(whole, body.content_type)
-                kept += [zlib.compress(whole, _PACKING), body.content_type, int(body.cut)]
+                content_type = body.content_type.decode("latin-1")[:200]
+                whole = self._recorder.redact(whole, content_type)
+                kept += [zlib.compress(whole, _PACKING), content_type, int(body.cut)]
             told.append(_digest(keyed, whole))
         row.body_ref = ":".join(told)
         return (row.time, row.data_class, salt, *kept) if keeps else None

@@ -21,16 +21,40 @@ _SHAPED = re.compile(
     rb"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
 )
 """What has the shape of a key or a token, wherever it stands."""
-_NAME = re.compile(rb"a(?:uth|pi|ccess)|refresh|se(?:ssion|cret)|passw|cookie")
-"""Stands in every such name, in small letters."""
-_START = re.compile(rb"wb[xpor]-|sk-|gh[pousr]_|xox|A(?:KIA|SIA|Iza)|hf_|gsk_|eyJ|earer ")
-"""Stands in every body that has something of such a shape; looking for it costs a hundredth."""
+_NAME_ENDS = ('key"', 'token"', 'secret"', 'authorization"', 'password"', 'passwd"', 'cookie"')
+"""One of them stands in every body with such a field, in small letters; looking for them costs a third."""
+_STARTS = {
+    "-": ("wb", "sk-", "xox"),
+    "_": ("gh", "hf_", "gsk_"),
+    "A": ("AKIA", "ASIA", "AIza"),
+    "J": ("eyJ",),
+    " ": ("earer ",),
+}
+"""One of them stands in every body with something of such a shape, by a letter that they all need."""
 
 
 def mask_credentials(body: bytes) -> bytes:
     """Return a body without what looks like a credential; JSON stays JSON."""
-    if _NAME.search(body.lower()) is not None:
+    if _may_name(body):
         body = _NAMED.sub(rb"\1" + BLOT, body)
-    if _START.search(body) is not None:
+    if _may_hold(body):
         body = _SHAPED.sub(BLOT, body)
     return body
+
+
+def _may_name(body: bytes) -> bool:
+    text = body.lower().decode("latin-1")  # text is searched much faster than bytes, and with one letter for a byte
+    for end in _NAME_ENDS:  # noqa: SIM110 - a generator would cost more than the search
+        if end in text:
+            return True
+    return False
+
+
+def _may_hold(body: bytes) -> bool:
+    text = body.decode("latin-1")
+    for letter, starts in _STARTS.items():
+        if letter in text:
+            for start in starts:
+                if start in text:
+                    return True
+    return False

@@ -7,6 +7,9 @@ from math import exp
 _SECONDS = 5.0
 """Time constant of the average: most of it is of the last ten seconds."""
 
+_STEP = 0.005
+"""Seconds that make no difference: an exponential for each call would cost more than all else here."""
+
 
 class Demand:
     """An average that fades, so that it follows a change within seconds."""
@@ -19,8 +22,9 @@ class Demand:
 
     def add(self, tokens: int, now: float) -> None:
         """Count what comes now."""
-        self._rate = self._faded(now) + tokens / _SECONDS
-        self._at = max(self._at, now)
+        if now > self._at + _STEP:
+            self._rate, self._at = self._faded(now), now
+        self._rate += tokens / _SECONDS
 
     def a_minute(self, now: float) -> float:
         """Return the tokens a minute that it comes to."""

@@ -59,9 +59,9 @@ class Fairness:
             if not health.bounded:
                 return None
             gate = self._make(hold)
-        elif gate.health is not health:
-            gate.health = health  # a reload has described it anew
-        settings = gate.settings = self._settings()
+        settings = self._settings()
+        if gate.health is not health or gate.settings is not settings:
+            gate.describe(health, settings)
         rank = rank_of(key, self._use_cases.get(key.use_case), batch=batch, settings=settings)
         waiter = gate.enter(hold, rank)
         return None if waiter is None else Turn(gate, waiter)

@@ -68,10 +68,6 @@ class Gate:
         clock: Callable[[], float],
         workers: int = 1,
     ) -> None:
-        self.health = health
-        """Of the deployment; another one after a reload has described it anew."""
-        self.settings = settings
-        """As they are now."""
         self._use_cases = use_cases
         self._guarantees = guarantees
         self._clock = clock
@@ -90,6 +86,18 @@ class Gate:
         self._most_background = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._plain = Passage(self)
+        self.describe(health, settings)
+
+    def describe(self, health: DeploymentHealth, settings: FairnessSettings) -> None:
+        """Go by another description of the deployment, or by other settings, as after a reload."""
+        self.health = health
+        """Of the deployment."""
+        self.settings = settings
+        """As they are now."""
+        self._eased: int | None = None
+        """The calls at once that `_ease` was worked out for."""
+        self._ease = 0.0
+        """Calls at once up to which there are some to spare, whatever is kept free for online work."""
 
     @property
     def idle(self) -> bool:
@@ -131,8 +139,12 @@ class Gate:
         health, most = self.health, self.health.concurrent
         if health.limits != self._limits_seen or self._most_background != math.inf or now < health.limited_until:
             return True
-        if most is not None and health.in_flight > self._part(most) - self._spare(most, now):
-            return True
+        if most is not None:
+            if most != self._eased:
+                part = self._part(most)
+                self._eased, self._ease = most, part - min(self._kept(int(part)) + int(part) // 2, int(part) - 1)
+            if health.in_flight > self._ease and health.in_flight > self._part(most) - self._spare(most, now):
+                return True
         left = health.left(now)
         return left is not None and left < health.whole * (1 - _LENT_SHARE)
 
@@ -174,8 +186,8 @@ class Gate:
 
     def out(self, rank: Rank | None, *, more: int, answered: bool) -> None:
         """Note that a call has ended that used so many tokens more than expected; what it held is free already."""
-        now = self._clock()
         if rank is not None:
+            now = self._clock()
             if rank.guaranteed and more:
                 self._guarantees.took(rank.flow, more, now)
             if rank.band == BACKGROUND:
@@ -274,9 +286,11 @@ class Gate:
             return 0
         if now >= self._more_until:
             self._more_spare = 0
+        return min(self._kept(part) + self._more_spare, part - 1)
+
+    def _kept(self, part: int) -> int:
         least = 2 if part >= _MANY_CALLS else 1
-        kept = max(math.ceil(part * self.settings.headroom), least) if self.settings.headroom else 0
-        return min(kept + self._more_spare, part - 1)
+        return max(math.ceil(part * self.settings.headroom), least) if self.settings.headroom else 0
 
     # -- what changes meanwhile --------------------------------------------------------------------------------------
 

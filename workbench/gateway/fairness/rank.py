@@ -67,7 +67,7 @@ def rank_of(key: Key, use_case: UseCase | None, *, batch: bool, settings: Fairne
     name = key.use_case or f" {key.owner}"
     if use_case is None:
         return Rank(BACKGROUND if batch else _USUAL_TIER, name, "", 1.0, 0, None)
-    tier = min(max(use_case.tier, TIERS[0]), TIERS[-1])
+    tier = use_case.tier if use_case.tier in TIERS else TIERS[0] if use_case.tier < TIERS[0] else TIERS[-1]
     # What is guaranteed is for the work that the use case was approved for, not for what a caller has lowered.
     lowered = batch and use_case.service_level != BATCH
     guaranteed = 0 if lowered else use_case.guaranteed_tokens_per_minute

@@ -29,8 +29,10 @@ class MinuteWindow:
 
     def _forget(self, now: float) -> int:
         """Drop the seconds that are over; return the second that counts now."""
-        second = max(int(now), self._newest)
+        second = int(now)
         passed = second - self._newest
+        if passed <= 0:
+            return self._newest
         if passed > SECONDS:
             self._seconds = [0] * (SECONDS + 1)
             self._total = 0

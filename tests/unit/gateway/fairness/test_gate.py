@@ -137,6 +137,20 @@ async def test_nobody_waits_before_a_deployment_that_is_not_short(desk: Callable
     assert len(let_in(await at.ask_many("nightly", 50) + await at.ask_many("shop", 50))) == 100
 
 
+async def test_a_deployment_that_takes_fewer_calls_at_once_after_a_reload_is_short_at_once(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(concurrent=100)
+    at.online("shop")
+    at.batch("nightly")
+    assert len(let_in(await at.ask_many("nightly", 10))) == 10
+    at.health.concurrent = 12
+    assert len(let_in(await at.ask_many("nightly", 4))) == 0
+    assert len(let_in(await at.ask_many("shop", 4))) == 2
+    at.health.concurrent = 100
+    assert len(let_in(await at.ask_many("nightly", 4))) == 4
+
+
 async def test_online_calls_come_before_batch_work_that_came_first(desk: Callable[..., Desk]) -> None:
     at = desk(concurrent=4)
     at.online("shop")
