@@ -178,9 +178,10 @@ def test_a_gateway_that_is_killed_ends_the_run_and_the_next_one_goes_on(
 
 
 SCRIPT = """
+import sys
 from workbench import experiments
 rows = [{"id": f"q{i}", "inputs": {"q": str(i)}} for i in range(150)]
-plain = experiments.Candidate("plain", prompt="say {{q}}", model="chatty")
+plain = experiments.Candidate("plain", prompt="say {{q}} " + sys.argv[1], model="chatty")
 result = experiments.run("stopped", [plain], rows, track=False, progress=False)
 print(result.table().loc["plain", "n"], result.table().loc["plain", "reused"])
 """
@@ -194,7 +195,8 @@ def test_a_process_that_is_stopped_has_paid_for_nothing_in_vain(
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
+            # No two tests ask the same: one's answer to a call that the other never sent would be found as its own.
+            [sys.executable, "-c", SCRIPT, stop.name],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
